@@ -1,1 +1,2 @@
 include tests/base.mk
+include tests/core.mk

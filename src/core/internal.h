@@ -1,0 +1,206 @@
+/* What the files of core share.  Nobody outside includes this. */
+#ifndef RAFTSC_CORE_INTERNAL_H
+#define RAFTSC_CORE_INTERNAL_H
+
+#include "base/prng.h"
+#include "core/log.h"
+#include "core/quorum.h"
+#include "core/raft.h"
+
+#define PEERS_MAX (RAFT_MEMBERS_MAX * 2)
+/* Questions of followers that a leader holds; above it they ask again. */
+#define READS_MAX 4096
+/* Messages that wait for the disk; above it they are lost, as on a network. */
+#define HELD_MAX 4096
+/* A disk holds numbers with a sign: no honest node comes near to it. */
+#define TERM_MAX ((raft_term)INT64_MAX)
+
+/* An append that is not answered yet. */
+struct flight {
+    raft_index last;
+    size_t bytes;
+};
+
+/* Another node, as this one sees it.  The link is known in every role; the
+ * rest belongs to the present leadership or candidature. */
+struct peer {
+    raft_id id;
+    bool up;
+    int vote; /* what it said to this candidate: 1, -1, 0 nothing yet */
+    enum raft_peer_state state;
+    bool agreed;   /* RAFT_PEER_FETCH: the logs agree below `next` */
+    bool fetching; /* a fetch is open */
+    bool probed;   /* RAFT_PEER_PROBE: one is under way */
+    raft_index match;
+    raft_index next;
+    raft_index sent;   /* the last entry that any append of this term proved */
+    raft_index commit; /* the commit index that it was last sent */
+    uint64_t round;    /* of heartbeats, acknowledged */
+    uint64_t heard_us;
+    struct flight *flights; /* a ring of inflight_messages_max */
+    size_t flight_first;
+    size_t flight_count;
+    size_t flight_bytes;
+};
+
+/* A message that waits for what must be durable before it leaves. */
+struct held {
+    struct raft_message message;
+    raft_term term;   /* of this node when it was made: dropped in another */
+    uint64_t state;   /* this term and vote … */
+    raft_index index; /* … and the log up to here */
+};
+
+/* A read index that somebody waits for. */
+struct read {
+    raft_id peer; /* RAFT_ID_NONE: a ticket of this node */
+    struct raft_ticket ticket;
+    uint64_t context; /* the peer's number, or a follower's own */
+    raft_index index;
+    uint64_t round; /* confirmed by this one; 0: not begun */
+};
+
+/* What the last step left, against which the next one is checked. */
+struct checked {
+    raft_term term;
+    raft_id vote;
+    enum raft_role role;
+    raft_index commit;
+    raft_index told;
+    raft_index last;
+};
+
+struct raft {
+    struct raft_settings settings;
+    struct prng prng;
+    struct raft_now now;
+
+    raft_term term;
+    raft_id vote;
+    uint64_t state;        /* counts changes of term and vote … */
+    uint64_t state_handed; /* … those given to the store … */
+    uint64_t state_saved;  /* … and those that are durable */
+    struct raft_log log;
+    raft_index commit;
+    raft_index told;
+    raft_index saved;         /* the log is durable up to here */
+    raft_index handed;        /* … and given to the store up to here */
+    raft_index truncate_from; /* the store has more than the log; 0: no */
+    raft_index commit_handed;
+
+    enum raft_role role;
+    raft_id leader;
+    uint64_t heard_us;    /* the leader; 0: never, in this term */
+    uint64_t election_us; /* when this node would campaign */
+    uint64_t elections;
+    bool transfer; /* the campaign was asked for by the leader */
+
+    struct peer peers[PEERS_MAX];
+    size_t peer_count;
+
+    /* RAFT_ROLE_LEADER */
+    raft_index term_first; /* the no-op of its term */
+    uint64_t heartbeat_due_us;
+    uint64_t round;
+    size_t uncommitted_bytes;
+
+    struct read *reads;
+    size_t read_count;
+    size_t read_capacity;
+    uint64_t read_context;  /* of the last question … */
+    uint64_t read_origin;   /* … and what was before this node's first */
+    uint64_t read_retry_us; /* a follower asks again; 0: nothing is asked */
+    bool reads_new;         /* of this step */
+
+    struct held *held;
+    size_t held_count;
+    size_t held_capacity;
+
+    struct raft_effects effects;
+    size_t message_capacity;
+    size_t tell_capacity;
+    size_t fetch_capacity;
+    size_t note_capacity;
+
+    struct checked checked;
+};
+
+/* ---- raft.c: effects ---------------------------------------------------- */
+
+/* Takes the message. */
+void raft_send(struct raft *raft, const struct raft_message *message);
+/* The same, once term and vote as they are now, and the log up to `index`
+ * (0: nothing of it), are durable. */
+void raft_send_saved(struct raft *raft, const struct raft_message *message,
+                     raft_index index);
+void raft_tell(struct raft *raft, const struct raft_tell *tell);
+void raft_note(struct raft *raft, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct raft_message raft_message_to(const struct raft *raft,
+                                    enum raft_message_type type, raft_id to);
+
+/* ---- raft.c: the log and what hangs on it ------------------------------- */
+
+/* Appends; takes the references of *entry, whose chain is filled in. */
+void raft_append(struct raft *raft, struct raft_entry *entry);
+void raft_truncate(struct raft *raft, raft_index from);
+void raft_set_commit(struct raft *raft, raft_index commit);
+const struct raft_config *raft_config_of(const struct raft *raft);
+bool raft_is_voter(const struct raft *raft);
+struct peer *raft_peer(struct raft *raft, raft_id id); /* NULL: not known */
+struct peer *raft_peer_add(struct raft *raft, raft_id id);
+
+/* ---- save.c ------------------------------------------------------------- */
+
+void raft_saved(struct raft *raft, const struct raft_event *event);
+
+/* ---- election.c --------------------------------------------------------- */
+
+void election_reset(struct raft *raft);
+void become_follower(struct raft *raft, raft_term term, raft_id leader);
+void election_tick(struct raft *raft);
+void election_saved(struct raft *raft);
+void election_vote(struct raft *raft, const struct raft_message *message);
+void election_answer(struct raft *raft, const struct raft_message *message);
+void election_now(struct raft *raft, const struct raft_message *message);
+/* A leader was heard so lately that nobody is helped to another one. */
+bool election_withheld(const struct raft *raft);
+
+/* ---- follow.c ----------------------------------------------------------- */
+
+void follow_append(struct raft *raft, struct raft_message *message);
+void follow_refuse(struct raft *raft, const struct raft_message *message);
+
+/* ---- lead.c ------------------------------------------------------------- */
+
+void become_leader(struct raft *raft);
+void lead_end(struct raft *raft);
+void lead_reset_peer(struct raft *raft, struct peer *peer);
+void lead_propose(struct raft *raft, const struct raft_event *event);
+void lead_answer(struct raft *raft, const struct raft_message *message);
+void lead_fetched(struct raft *raft, const struct raft_event *event);
+void lead_tick(struct raft *raft);
+void lead_commit(struct raft *raft);
+/* Sends what there is to be sent; a new round first, where one is wanted. */
+void lead_flush(struct raft *raft);
+
+/* ---- read.c ------------------------------------------------------------- */
+
+void read_ask(struct raft *raft, struct raft_ticket ticket);
+void read_forget(struct raft *raft, struct raft_ticket ticket);
+void read_message(struct raft *raft, const struct raft_message *message);
+void read_answer(struct raft *raft, const struct raft_message *message);
+/* A quorum may have acknowledged a round, or the term has its first commit. */
+void read_confirm(struct raft *raft);
+/* The role, the term or the leader is another one. */
+void read_role(struct raft *raft);
+/* The way to `peer` is another one, and so may be who asked. */
+void read_drop(struct raft *raft, raft_id peer);
+void read_init(struct raft *raft);
+void read_flush(struct raft *raft);
+
+/* ---- check.c ------------------------------------------------------------ */
+
+void raft_check(struct raft *raft);
+
+#endif

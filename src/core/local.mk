@@ -1,0 +1,15 @@
+noinst_LIBRARIES += src/core/libcore.a
+src_core_libcore_a_SOURCES = \
+	src/core/check.c \
+	src/core/config.c src/core/config.h \
+	src/core/election.c \
+	src/core/follow.c \
+	src/core/internal.h \
+	src/core/lead.c \
+	src/core/log.c src/core/log.h \
+	src/core/quorum.c src/core/quorum.h \
+	src/core/raft.c src/core/raft.h \
+	src/core/read.c \
+	src/core/save.c \
+	src/core/show.c \
+	src/core/types.c src/core/types.h

@@ -1,0 +1,558 @@
+#include "core/raft.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "core/internal.h"
+
+/* ---- effects ------------------------------------------------------------ */
+
+void raft_send(struct raft *raft, const struct raft_message *message)
+{
+    struct raft_effects *effects = &raft->effects;
+    effects->messages =
+        x_grow(effects->messages, &raft->message_capacity,
+               effects->message_count + 1, sizeof(*effects->messages));
+    effects->messages[effects->message_count++] = *message;
+}
+
+void raft_tell(struct raft *raft, const struct raft_tell *tell)
+{
+    struct raft_effects *effects = &raft->effects;
+    effects->tells = x_grow(effects->tells, &raft->tell_capacity,
+                            effects->tell_count + 1, sizeof(*effects->tells));
+    effects->tells[effects->tell_count++] = *tell;
+}
+
+void raft_note(struct raft *raft, enum log_level level, const char *format, ...)
+{
+    struct raft_effects *effects = &raft->effects;
+    effects->notes = x_grow(effects->notes, &raft->note_capacity,
+                            effects->note_count + 1, sizeof(*effects->notes));
+    struct raft_note *note = &effects->notes[effects->note_count++];
+    note->level = level;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note->text, sizeof(note->text), format, arguments);
+    va_end(arguments);
+}
+
+struct raft_message raft_message_to(const struct raft *raft,
+                                    enum raft_message_type type, raft_id to)
+{
+    return (struct raft_message){
+        .type = type, .from = raft->settings.id, .to = to, .term = raft->term};
+}
+
+void raft_message_clear(struct raft_message *message)
+{
+    if (message->type == RAFT_MESSAGE_APPEND) {
+        for (size_t i = 0; i < message->append.entry_count; i++) {
+            raft_entry_clear(&message->append.entries[i]);
+        }
+        free(message->append.entries);
+    }
+    *message = (struct raft_message){0};
+}
+
+const struct raft_effects *raft_effects(const struct raft *raft)
+{
+    return &raft->effects;
+}
+
+void raft_effects_clear(struct raft *raft)
+{
+    struct raft_effects *effects = &raft->effects;
+    for (size_t i = 0; i < effects->message_count; i++) {
+        raft_message_clear(&effects->messages[i]);
+    }
+    effects->message_count = 0;
+    effects->tell_count = 0;
+    effects->fetch_count = 0;
+    effects->note_count = 0;
+}
+
+/* ---- peers -------------------------------------------------------------- */
+
+struct peer *raft_peer(struct raft *raft, raft_id id)
+{
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        if (raft->peers[i].id == id) {
+            return &raft->peers[i];
+        }
+    }
+    return NULL;
+}
+
+/* A place that nobody needs any more: no member, and no link. */
+static struct peer *unused_peer(struct raft *raft)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        struct peer *peer = &raft->peers[i];
+        if (!peer->up &&
+            (config == NULL || raft_config_find(config, peer->id) == NULL)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+struct peer *raft_peer_add(struct raft *raft, raft_id id)
+{
+    struct peer *peer = raft_peer(raft, id);
+    if (peer != NULL || id == raft->settings.id) {
+        return peer;
+    }
+    if (raft->peer_count < PEERS_MAX) {
+        peer = &raft->peers[raft->peer_count++];
+    } else {
+        peer = unused_peer(raft);
+        if (peer == NULL) {
+            return NULL; /* more links than members, all of them up */
+        }
+        free(peer->flights);
+    }
+    *peer = (struct peer){.id = id};
+    peer->flights =
+        x_calloc(raft->settings.inflight_messages_max, sizeof(*peer->flights));
+    lead_reset_peer(raft, peer);
+    return peer;
+}
+
+/* ---- the log and what hangs on it --------------------------------------- */
+
+const struct raft_config *raft_config_of(const struct raft *raft)
+{
+    return raft->log.config_count == 0 ? NULL : &raft->log.config;
+}
+
+bool raft_is_voter(const struct raft *raft)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    return config != NULL && raft_config_votes(config, raft->settings.id);
+}
+
+static void config_changed(struct raft *raft)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    for (size_t i = 0; config != NULL && i < config->count; i++) {
+        raft_peer_add(raft, config->members[i].id);
+    }
+    raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_CONFIG});
+}
+
+void raft_append(struct raft *raft, struct raft_entry *entry)
+{
+    entry->chain =
+        raft_entry_chain(log_chain(&raft->log, raft->log.last), entry);
+    if (log_append(&raft->log, entry)) {
+        config_changed(raft);
+    }
+}
+
+void raft_truncate(struct raft *raft, raft_index from)
+{
+    assert(from > raft->commit);
+    bool config = log_truncate(&raft->log, from);
+    if (raft->handed >= from) {
+        raft->handed = from - 1;
+        if (raft->truncate_from == 0 || from < raft->truncate_from) {
+            raft->truncate_from = from;
+        }
+    }
+    if (raft->saved >= from) {
+        raft->saved = from - 1;
+    }
+    if (config) {
+        config_changed(raft);
+    }
+}
+
+/* Apps see what is committed and durable here. */
+static void update_told(struct raft *raft)
+{
+    raft_index told = raft->commit < raft->saved ? raft->commit : raft->saved;
+    if (told > raft->told) {
+        raft->told = told;
+        raft_tell(raft,
+                  &(struct raft_tell){.type = RAFT_TELL_COMMIT, .index = told});
+        log_shrink(&raft->log, told, raft->settings.window_bytes_max);
+    }
+}
+
+void raft_set_commit(struct raft *raft, raft_index commit)
+{
+    assert(commit <= raft->log.last);
+    if (commit <= raft->commit) {
+        return;
+    }
+    if (raft->role == RAFT_ROLE_LEADER) {
+        raft_index at = raft->commit + 1;
+        at = at < raft->term_first ? raft->term_first : at;
+        for (; at <= commit; at++) {
+            const struct raft_entry *entry = log_entry(&raft->log, at);
+            if (entry->kind == RAFT_KIND_APP) {
+                raft->uncommitted_bytes -= raft_entry_weight(entry);
+            }
+        }
+    }
+    raft->commit = commit;
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+struct raft *raft_new(const struct raft_settings *settings,
+                      const struct raft_start *start, struct raft_now now,
+                      const char **why)
+{
+    struct raft *raft = x_calloc(1, sizeof(*raft));
+    raft->settings = *settings;
+    raft->now = now;
+    prng_seed(&raft->prng, settings->seed);
+    raft->term = start->term;
+    raft->vote = start->vote;
+    raft->leader = RAFT_ID_NONE;
+    *why = log_open(&raft->log, start);
+    if (*why != NULL) {
+        raft_free(raft);
+        return NULL;
+    }
+    raft->commit =
+        start->commit > start->base_index ? start->commit : start->base_index;
+    raft->told = raft->commit;
+    raft->commit_handed = raft->commit;
+    raft->saved = raft->log.last;
+    raft->handed = raft->log.last;
+    const struct raft_config *config = raft_config_of(raft);
+    for (size_t i = 0; config != NULL && i < config->count; i++) {
+        raft_peer_add(raft, config->members[i].id);
+    }
+    election_reset(raft);
+    read_init(raft);
+    raft->checked.vote = RAFT_ID_NONE;
+    raft_check(raft);
+    return raft;
+}
+
+void raft_free(struct raft *raft)
+{
+    if (raft == NULL) {
+        return;
+    }
+    raft_effects_clear(raft);
+    free(raft->effects.messages);
+    free(raft->effects.tells);
+    free(raft->effects.fetches);
+    free(raft->effects.notes);
+    for (size_t i = 0; i < raft->held_count; i++) {
+        raft_message_clear(&raft->held[i].message);
+    }
+    free(raft->held);
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        free(raft->peers[i].flights);
+    }
+    free(raft->reads);
+    log_close(&raft->log);
+    free(raft);
+}
+
+void raft_set(struct raft *raft, const struct raft_settings *settings)
+{
+    uint64_t old_timeout_us = raft->settings.election_timeout_us;
+    struct raft_settings kept = raft->settings;
+    raft->settings = *settings;
+    raft->settings.id = kept.id;
+    raft->settings.seed = kept.seed;
+    /* The rings of flights are as long as they were made. */
+    raft->settings.inflight_messages_max = kept.inflight_messages_max;
+    if (settings->election_timeout_us != old_timeout_us) {
+        election_reset(raft);
+    }
+}
+
+/* ---- a step ------------------------------------------------------------- */
+
+static void take_link(struct raft *raft, raft_id id, bool up)
+{
+    struct peer *peer = raft_peer_add(raft, id);
+    if (peer == NULL) {
+        return;
+    }
+    peer->up = up;
+    read_drop(raft, id);
+    if (raft->role == RAFT_ROLE_LEADER) {
+        /* What was in flight may be lost: find out where the logs agree. */
+        peer->state = RAFT_PEER_PROBE;
+        peer->probed = false;
+        peer->next = peer->match + 1;
+        peer->commit = 0;
+        peer->flight_count = 0;
+        peer->flight_bytes = 0;
+    }
+}
+
+static void take_birth(struct raft *raft, struct blob *payload)
+{
+    struct raft_config config;
+    if (raft->log.last != 0 || raft->log.config_count != 0) {
+        raft_note(raft, LOG_LEVEL_INFO,
+                  "the log has its first configuration already");
+        return;
+    }
+    bool sound = raft_config_decode(payload->data, payload->size, &config);
+    assert(sound);
+    if (raft->term == 0) {
+        become_follower(raft, 1, RAFT_ID_NONE);
+    }
+    election_reset(raft); /* until now there was nobody to be elected by */
+    /* The same bytes on every node: no clock, and a term of its own. */
+    struct raft_entry entry = {.index = 1,
+                               .term = 1,
+                               .kind = RAFT_KIND_CONFIG,
+                               .flags = RAFT_FLAG_REQUIRED,
+                               .payload = blob_share(payload)};
+    raft_append(raft, &entry);
+}
+
+/* The answer to a question of an older term carries the newer one, and the
+ * asker becomes a follower. */
+static void answer_old_term(struct raft *raft,
+                            const struct raft_message *message)
+{
+    if (message->type == RAFT_MESSAGE_APPEND) {
+        follow_refuse(raft, message);
+    } else if (message->type == RAFT_MESSAGE_VOTE) {
+        struct raft_message answer =
+            raft_message_to(raft, RAFT_MESSAGE_VOTE_ANSWER, message->from);
+        answer.vote_answer.pre = message->vote.pre;
+        raft_send_saved(raft, &answer, 0);
+    }
+}
+
+/* Whether a message of a later term makes this node a follower of that term:
+ * not a pre-vote's, which only asks, and not one that is withheld. */
+static bool obeys(const struct raft_message *message)
+{
+    if (message->type == RAFT_MESSAGE_VOTE) {
+        return !message->vote.pre;
+    }
+    return message->type != RAFT_MESSAGE_VOTE_ANSWER ||
+           !message->vote_answer.pre || !message->vote_answer.granted;
+}
+
+static void take_message(struct raft *raft, struct raft_message *message)
+{
+    if (message->to != raft->settings.id ||
+        message->from == raft->settings.id || message->term == 0 ||
+        message->term > TERM_MAX) {
+        raft_note(raft, LOG_LEVEL_WARNING,
+                  "a message of node %lu for node %lu, term %llu, is ignored",
+                  (unsigned long)message->from, (unsigned long)message->to,
+                  (unsigned long long)message->term);
+        return;
+    }
+    if (message->type == RAFT_MESSAGE_VOTE && !message->vote.transfer &&
+        message->term > raft->term && election_withheld(raft)) {
+        return;
+    }
+    if (message->term > raft->term && obeys(message)) {
+        become_follower(raft, message->term,
+                        message->type == RAFT_MESSAGE_APPEND ? message->from
+                                                             : RAFT_ID_NONE);
+    }
+    if (message->term < raft->term) {
+        answer_old_term(raft, message);
+        return;
+    }
+    switch (message->type) {
+    case RAFT_MESSAGE_VOTE:
+        election_vote(raft, message);
+        break;
+    case RAFT_MESSAGE_VOTE_ANSWER:
+        election_answer(raft, message);
+        break;
+    case RAFT_MESSAGE_APPEND:
+        follow_append(raft, message);
+        break;
+    case RAFT_MESSAGE_APPEND_ANSWER:
+        lead_answer(raft, message);
+        break;
+    case RAFT_MESSAGE_READ:
+        read_message(raft, message);
+        break;
+    case RAFT_MESSAGE_READ_ANSWER:
+        read_answer(raft, message);
+        break;
+    case RAFT_MESSAGE_TIMEOUT_NOW:
+        election_now(raft, message);
+        break;
+    }
+}
+
+static void take_event(struct raft *raft, const struct raft_event *event)
+{
+    switch (event->type) {
+    case RAFT_EVENT_MESSAGE: {
+        struct raft_message message = *event->message;
+        take_message(raft, &message);
+        break;
+    }
+    case RAFT_EVENT_PROPOSE:
+        lead_propose(raft, event);
+        break;
+    case RAFT_EVENT_READ:
+        read_ask(raft, event->read.ticket);
+        break;
+    case RAFT_EVENT_SAVED:
+        raft_saved(raft, event);
+        break;
+    case RAFT_EVENT_FETCHED:
+        lead_fetched(raft, event);
+        break;
+    case RAFT_EVENT_LINK:
+        take_link(raft, event->link.peer, event->link.up);
+        break;
+    case RAFT_EVENT_BIRTH:
+        take_birth(raft, event->birth.payload);
+        break;
+    case RAFT_EVENT_FORGET_READ:
+        read_forget(raft, event->read.ticket);
+        break;
+    }
+}
+
+void raft_step(struct raft *raft, struct raft_now now,
+               const struct raft_event *events, size_t count)
+{
+    assert(now.mono_us >= raft->now.mono_us);
+    raft->now = now;
+    for (size_t i = 0; i < count; i++) {
+        take_event(raft, &events[i]);
+    }
+    election_tick(raft);
+    lead_tick(raft);
+    lead_commit(raft);
+    read_flush(raft);
+    lead_flush(raft);
+    read_confirm(raft);
+    update_told(raft);
+    raft_check(raft);
+}
+
+uint64_t raft_deadline_us(const struct raft *raft)
+{
+    uint64_t deadline_us = UINT64_MAX;
+    if (raft->role == RAFT_ROLE_LEADER) {
+        deadline_us = raft->heartbeat_due_us;
+    } else if (raft_is_voter(raft)) {
+        deadline_us = raft->election_us;
+    }
+    if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {
+        deadline_us = raft->read_retry_us;
+    }
+    return deadline_us;
+}
+
+/* ---- looking in --------------------------------------------------------- */
+
+void raft_status(const struct raft *raft, struct raft_status *status)
+{
+    *status = (struct raft_status){
+        .role = raft->role,
+        .term = raft->term,
+        .vote = raft->vote,
+        .leader = raft->leader,
+        .commit = raft->commit,
+        .told = raft->told,
+        .saved = raft->saved,
+        .last = raft->log.last,
+        .first = raft->log.base + 1,
+        .last_app = log_last_app(&raft->log, raft->told),
+        .term_committed =
+            raft->role == RAFT_ROLE_LEADER && raft->told >= raft->term_first,
+        .leader_heard_us = raft->heard_us,
+        .uncommitted_bytes = raft->uncommitted_bytes,
+        .elections = raft->elections,
+        .window_bytes = raft->log.window_bytes,
+    };
+}
+
+const char *raft_role_word(const struct raft *raft)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    const struct raft_member *self =
+        config == NULL ? NULL : raft_config_find(config, raft->settings.id);
+    if (raft->role == RAFT_ROLE_LEADER) {
+        return "leader";
+    }
+    if (self == NULL) {
+        return "idle";
+    }
+    if (!raft_is_voter(raft)) {
+        return "learner";
+    }
+    return raft->role == RAFT_ROLE_FOLLOWER ? "follower" : "candidate";
+}
+
+const struct raft_config *raft_config_now(const struct raft *raft,
+                                          raft_index *index)
+{
+    if (raft->log.config_count > 0 && index != NULL) {
+        *index = raft->log.configs[raft->log.config_count - 1].index;
+    }
+    return raft_config_of(raft);
+}
+
+const struct raft_config_entry *raft_config_history(const struct raft *raft,
+                                                    size_t *count)
+{
+    *count = raft->log.config_count;
+    return raft->log.configs;
+}
+
+const struct raft_entry *raft_entry_at(const struct raft *raft,
+                                       raft_index index)
+{
+    return log_entry(&raft->log, index);
+}
+
+raft_term raft_term_at(const struct raft *raft, raft_index index)
+{
+    return log_term(&raft->log, index);
+}
+
+raft_index raft_last_app_at(const struct raft *raft, raft_index index)
+{
+    return log_last_app(&raft->log, index);
+}
+
+bool raft_peer_status(const struct raft *raft, raft_id id,
+                      struct raft_peer_status *status)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    if (raft->role != RAFT_ROLE_LEADER || config == NULL ||
+        raft_config_find(config, id) == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        if (peer->id == id) {
+            *status = (struct raft_peer_status){
+                .state = peer->state,
+                .match = peer->match,
+                .next = peer->next,
+                .inflight_messages = peer->flight_count,
+                .inflight_bytes = peer->flight_bytes,
+                .heard_us = peer->heard_us,
+                .up = peer->up,
+            };
+            return true;
+        }
+    }
+    return false;
+}

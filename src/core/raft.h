@@ -1,0 +1,389 @@
+/* Raft: the front door of core.
+ *
+ * A struct raft is one member's view of the consensus.  It is a pure function
+ * of its inputs: it reads no clock, draws chance only from its seed, does no
+ * input or output, and never calls back.  The driver (node/) feeds it events,
+ * all of a turn as one batch, and carries out the effects:
+ *
+ *     raft_step(raft, now, events, count);
+ *     effects = raft_effects(raft);
+ *     1. save: if no save is under way and raft_take_save() gives one, hand it
+ *        to the store; its end comes back as RAFT_EVENT_SAVED.
+ *     2. send effects->messages, all at once: whatever must be durable before
+ *        a message may leave was durable before it became an effect.  A
+ *        message may be lost, but not altered or reordered on its link.
+ *     3. tell: effects->tells, in their order.
+ *     raft_effects_clear(raft);
+ *
+ * What is durable first: a RequestVote leaves once its term and the own vote
+ * are saved; every answer once the term that it names is; an answer to an
+ * append once its last entry is.  A pre-vote waits for nothing; a leader's
+ * append goes out beside its own save, and the leader counts itself for a
+ * commit only once it has saved (thesis 10.2.1).  A message that waits is
+ * dropped when its term is over.
+ *
+ * What comes from peers is checked and never asserted; a message that cannot
+ * be is ignored, with a note.  The driver's own mistakes are asserted. */
+#ifndef RAFTSC_CORE_RAFT_H
+#define RAFTSC_CORE_RAFT_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "core/config.h"
+#include "core/types.h"
+
+struct raft;
+
+/*                 +----------- no configuration: idle ----------+
+ *                 v                                             |
+ *   start --> FOLLOWER --time-out--> PRE_CANDIDATE --quorum--> CANDIDATE
+ *               ^  ^                     |                      |   |
+ *               |  +---leader, term------+----------------------+   | quorum
+ *               +------ higher term, no quorum heard ---- LEADER <--+
+ *
+ * A learner, and a node that is in no configuration, stays FOLLOWER; the
+ * words for people are raft_role_word()'s. */
+enum raft_role {
+    RAFT_ROLE_FOLLOWER,
+    RAFT_ROLE_PRE_CANDIDATE, /* asks whether an election would be won (9.6) */
+    RAFT_ROLE_CANDIDATE,
+    RAFT_ROLE_LEADER
+};
+
+/* ---- making one --------------------------------------------------------- */
+
+struct raft_settings {
+    raft_id id;
+    uint64_t seed;
+    uint64_t election_timeout_us; /* drawn anew in [t, 2t) */
+    uint64_t heartbeat_us;        /* at most a third of it */
+    size_t append_bytes_max;      /* entries of one append; one always goes */
+    size_t append_entries_max;
+    size_t inflight_messages_max; /* appends not answered, for each peer */
+    size_t inflight_bytes_max;
+    size_t uncommitted_bytes_max; /* a leader's; above it RAFT_REFUSED_BUSY */
+    size_t window_bytes_max;      /* saved and told entries kept in memory */
+};
+
+/* A run of entries of one term: it ends where the next one begins. */
+struct raft_run {
+    raft_index first;
+    raft_term term;
+};
+
+/* One configuration of the log, committed or not. */
+struct raft_config_entry {
+    raft_index index;
+    raft_term term;
+    uint64_t unix_ms;
+    struct blob *payload; /* its bytes, see core/config.h */
+};
+
+/* What was on disk.  All borrowed; raft_new() shares what it keeps. */
+struct raft_start {
+    raft_term term;
+    raft_id vote;      /* RAFT_ID_NONE: none in this term */
+    raft_index commit; /* the commit index known when it was last saved */
+    /* The base under the log: 0, 0 and zeros for a log that is whole. */
+    raft_index base_index;
+    raft_term base_term;
+    struct digest base_chain;
+    uint64_t base_unix_ms;
+    raft_index base_last_app;    /* the last entry of RAFT_KIND_APP in it */
+    raft_index last;             /* base_index where the log is empty */
+    const struct raft_run *runs; /* all entries base_index + 1 .. last */
+    size_t run_count;
+    const struct raft_config_entry *configs; /* ascending; the base's first */
+    size_t config_count;
+    const raft_index *others; /* ascending: all that are not RAFT_KIND_APP */
+    size_t other_count;
+    /* The newest entries, without a gap, up to `last`: at least from `commit`
+     * (or from base_index + 1, if that is later) on, because what is not known
+     * to be committed can be truncated.  The rest is fetched when needed. */
+    const struct raft_entry *tail;
+    size_t tail_count;
+};
+
+/* NULL where `start` contradicts itself (a vote without a term, runs that do
+ * not ascend, a configuration that cannot be read, a commit index past the
+ * log): *why says how, a constant. */
+struct raft *raft_new(const struct raft_settings *settings,
+                      const struct raft_start *start, struct raft_now now,
+                      const char **why);
+void raft_free(struct raft *raft);
+
+/* New time-outs or limits; the id and the seed stay as they were. */
+void raft_set(struct raft *raft, const struct raft_settings *settings);
+
+/* ---- messages ----------------------------------------------------------- */
+
+enum raft_message_type {
+    RAFT_MESSAGE_VOTE = 1, /* RequestVote and pre-vote (5.2, 9.6) */
+    RAFT_MESSAGE_VOTE_ANSWER = 2,
+    RAFT_MESSAGE_APPEND = 3, /* AppendEntries (5.3); no entries: a heartbeat */
+    RAFT_MESSAGE_APPEND_ANSWER = 4,
+    RAFT_MESSAGE_READ = 5, /* a follower asks for a read index */
+    RAFT_MESSAGE_READ_ANSWER = 6,
+    RAFT_MESSAGE_TIMEOUT_NOW = 7 /* campaign at once (thesis 3.10) */
+};
+
+struct raft_message {
+    enum raft_message_type type;
+    raft_id from;
+    raft_id to;
+    raft_term term; /* the sender's; of a pre-vote, the term it would have,
+                       as of a pre-vote's yes */
+    union {
+        struct {
+            raft_index last_index; /* the end of the candidate's log */
+            raft_term last_term;
+            bool pre;
+            bool transfer; /* the leader asked for it: do not withhold */
+        } vote;
+        struct {
+            bool pre;
+            bool granted;
+        } vote_answer;
+        struct {
+            raft_index prev_index;
+            raft_term prev_term;
+            struct digest prev_chain; /* zeros where the sender knows none */
+            raft_index commit;
+            uint64_t round; /* of heartbeats: echoed by the answer (6.4) */
+            struct raft_entry *entries; /* owned by the message */
+            size_t entry_count;
+            bool quiet; /* it only tells the commit index: success needs no
+                           answer */
+        } append;
+        struct {
+            bool ok;
+            raft_index match;      /* ok: the last entry known to be equal */
+            raft_index hint_index; /* not ok: where to try next … */
+            raft_term
+                hint_term; /* … and the term of the answerer's entry there */
+            raft_index last; /* the end of the answerer's log */
+            uint64_t round;
+        } append_answer;
+        struct {
+            uint64_t context; /* the asker's number for this question */
+        } read;
+        struct {
+            uint64_t context;
+            raft_index index; /* the read index */
+            bool ok;          /* no: I do not lead */
+        } read_answer;
+    };
+};
+
+/* Frees what the message owns. */
+void raft_message_clear(struct raft_message *message);
+
+/* ---- events ------------------------------------------------------------- */
+
+enum raft_event_type {
+    RAFT_EVENT_MESSAGE, /* from a peer whose identity the link has proved */
+    RAFT_EVENT_PROPOSE, /* append an app's entry, if this node leads */
+    RAFT_EVENT_READ,    /* a read index, from here or from the leader (6.4) */
+    RAFT_EVENT_SAVED,   /* the end of the save under way */
+    RAFT_EVENT_FETCHED, /* old entries for a peer */
+    RAFT_EVENT_LINK,    /* the way to a peer is there, or gone */
+    RAFT_EVENT_BIRTH,   /* the first configuration (only on an empty log) */
+    RAFT_EVENT_FORGET_READ /* nobody waits for this ticket's read any more */
+};
+
+/* Borrowed for the step; core shares what it keeps. */
+struct raft_event {
+    enum raft_event_type type;
+    union {
+        const struct raft_message *message;
+        struct {
+            struct raft_ticket ticket;
+            raft_term fence; /* 0: none; else only in this very term */
+            struct blob *key;
+            struct blob *payload;
+        } propose;
+        struct {
+            struct raft_ticket ticket;
+        } read;
+        struct {
+            uint64_t state;   /* as the save had them */
+            raft_index index; /* its last entry; 0: it had none */
+            raft_term term;
+        } saved;
+        struct {
+            raft_id peer;
+            raft_index first;         /* as the fetch asked */
+            struct digest prev_chain; /* of entry first - 1 */
+            const struct raft_entry *entries;
+            size_t entry_count; /* 0: it failed; asked again later */
+        } fetched;
+        struct {
+            raft_id peer;
+            bool up;
+        } link;
+        struct {
+            struct blob *payload; /* the configuration's bytes */
+        } birth;
+    };
+};
+
+/* Take all events, in their order, and let time pass until `now`, which never
+ * goes back. */
+void raft_step(struct raft *raft, struct raft_now now,
+               const struct raft_event *events, size_t count);
+
+/* The monotonic time at which raft_step() is wanted again, events or not. */
+uint64_t raft_deadline_us(const struct raft *raft);
+
+/* ---- effects ------------------------------------------------------------ */
+
+enum raft_refusal {
+    RAFT_REFUSED_NOT_LEADER, /* `leader` may know more */
+    RAFT_REFUSED_BUSY,       /* too much is uncommitted */
+    RAFT_REFUSED_FENCED      /* `term` is the present one */
+};
+
+enum raft_tell_type {
+    RAFT_TELL_ACCEPTED, /* a proposal is entry `index` of `term` */
+    RAFT_TELL_REFUSED,  /* a proposal never entered the log */
+    RAFT_TELL_READ,     /* a read may go on once `index` is told here */
+    RAFT_TELL_COMMIT,   /* entries up to `index` are committed and saved here */
+    RAFT_TELL_ROLE,     /* raft_status(): role, term or leader changed */
+    RAFT_TELL_CONFIG    /* the configuration in force changed */
+};
+
+struct raft_tell {
+    enum raft_tell_type type;
+    struct raft_ticket ticket;
+    enum raft_refusal refusal;
+    raft_index index;
+    raft_term term;
+};
+
+/* Read entries first .. at most last, about bytes_max of them but at least
+ * one, for `peer`; the answer is RAFT_EVENT_FETCHED.  At most one is open for
+ * each peer. */
+struct raft_fetch {
+    raft_id peer;
+    raft_index first;
+    raft_index last;
+    size_t bytes_max;
+};
+
+/* For the operator: the daemon logs it, the simulator traces it. */
+struct raft_note {
+    enum log_level level;
+    char text[200];
+};
+
+struct raft_effects {
+    struct raft_message *messages;
+    size_t message_count;
+    struct raft_tell *tells;
+    size_t tell_count;
+    struct raft_fetch *fetches;
+    size_t fetch_count;
+    struct raft_note *notes;
+    size_t note_count;
+};
+
+/* What the last steps brought about since the last clear.  Borrowed. */
+const struct raft_effects *raft_effects(const struct raft *raft);
+void raft_effects_clear(struct raft *raft);
+
+/* What is to be made durable, all in one transaction and in this order. */
+struct raft_save {
+    uint64_t state;   /* number of the newest term and vote in it */
+    bool state_dirty; /* term and vote are new */
+    raft_term term;
+    raft_id vote;
+    raft_index commit;          /* rides in the rows, and in the state */
+    raft_index truncate_from;   /* drop this entry and all behind; 0: none */
+    struct raft_entry *entries; /* owned */
+    size_t entry_count;
+};
+
+/* Gives the next save: term and vote first, then at most `bytes_max` of
+ * entries (one always goes).  False: nothing is to be saved (with `commit_too`,
+ * a commit index that is newer than the last save's is enough).  The caller
+ * owns what is in *save: raft_save_clear().  One at a time, the same one again
+ * until it succeeds: an index that was sent is never used again in its term,
+ * whatever the disk says. */
+bool raft_take_save(struct raft *raft, size_t bytes_max, bool commit_too,
+                    struct raft_save *save);
+void raft_save_clear(struct raft_save *save);
+
+/* ---- looking in --------------------------------------------------------- */
+
+struct raft_status {
+    enum raft_role role;
+    raft_term term;
+    raft_id vote;
+    raft_id leader;    /* RAFT_ID_NONE: none known */
+    raft_index commit; /* may be ahead of what is saved here */
+    raft_index told;   /* committed and saved: what apps may see */
+    raft_index saved;  /* durable here */
+    raft_index last;
+    raft_index first;    /* base + 1 */
+    raft_index last_app; /* the last told entry of RAFT_KIND_APP; 0: none */
+    bool term_committed; /* a leader's: an entry of its term is told */
+    uint64_t
+        leader_heard_us; /* mono; when the leader was last heard; 0: never */
+    size_t uncommitted_bytes;
+    uint64_t elections; /* campaigns begun here, since the start */
+    uint64_t window_bytes;
+};
+
+void raft_status(const struct raft *raft, struct raft_status *status);
+
+/* "leader", "follower", "candidate", "learner", "idle": as ROLE says it. */
+const char *raft_role_word(const struct raft *raft);
+
+/* The configuration in force: that of the newest entry of its kind, committed
+ * or not (section 6).  Borrowed until the next step; NULL: none.  *index is
+ * its entry's, where not NULL. */
+const struct raft_config *raft_config_now(const struct raft *raft,
+                                          raft_index *index);
+
+/* All configurations, oldest first.  Borrowed until the next step. */
+const struct raft_config_entry *raft_config_history(const struct raft *raft,
+                                                    size_t *count);
+
+/* The entry, borrowed until the next step; NULL where it is not in memory. */
+const struct raft_entry *raft_entry_at(const struct raft *raft,
+                                       raft_index index);
+
+/* The term of an entry base .. last, from memory, always known; 0 elsewhere. */
+raft_term raft_term_at(const struct raft *raft, raft_index index);
+
+/* The last entry of RAFT_KIND_APP at or before `index`, of those told; it is
+ * kept exact for every index that a read can ask for.  0: none. */
+raft_index raft_last_app_at(const struct raft *raft, raft_index index);
+
+enum raft_peer_state {
+    RAFT_PEER_PROBE,    /* one append at a time, until the logs agree */
+    RAFT_PEER_PIPELINE, /* several in flight, nextIndex runs ahead */
+    RAFT_PEER_FETCH     /* waits for old entries from the store */
+};
+
+struct raft_peer_status {
+    enum raft_peer_state state;
+    raft_index match;
+    raft_index next;
+    size_t inflight_messages;
+    size_t inflight_bytes;
+    uint64_t heard_us; /* mono; 0: never */
+    bool up;
+};
+
+/* False where `id` is not a peer in the configuration, or this node does not
+ * lead. */
+bool raft_peer_status(const struct raft *raft, raft_id id,
+                      struct raft_peer_status *status);
+
+/* All of it as text, for traces: one line. */
+void raft_show(const struct raft *raft, struct buf *buf);
+/* A message as text: "append n1 t4 7:3 +2 commit 7 round 9". */
+void raft_message_show(const struct raft_message *message, struct buf *buf);
+
+#endif

@@ -1,0 +1,47 @@
+# Core: scripts, unit tests, and cases from elsewhere where they are at hand.
+CORE_TEST_LIBS = src/core/libcore.a src/base/libbase.a
+
+check_PROGRAMS += tests/core/script
+tests_core_script_SOURCES = tests/core/script.c
+tests_core_script_LDADD = $(CORE_TEST_LIBS)
+CORE_CASES = \
+	tests/core/bounded_uncommitted.txt \
+	tests/core/check_quorum.txt \
+	tests/core/election.txt \
+	tests/core/figure_7.txt \
+	tests/core/figure_8.txt \
+	tests/core/forged.txt \
+	tests/core/higher_term_unsticks.txt \
+	tests/core/joint.txt \
+	tests/core/late_append.txt \
+	tests/core/leader_saves_last.txt \
+	tests/core/learner.txt \
+	tests/core/lost_append.txt \
+	tests/core/overwritten_save.txt \
+	tests/core/pipeline_limit.txt \
+	tests/core/prevote_does_not_disturb.txt \
+	tests/core/read_before_first_commit.txt \
+	tests/core/read_index.txt \
+	tests/core/replication.txt \
+	tests/core/restart.txt \
+	tests/core/single_node.txt \
+	tests/core/slow_follower.txt \
+	tests/core/stale_leader_read.txt \
+	tests/core/vote_is_lost_with_the_crash.txt \
+	tests/core/vote_once.txt
+EXTRA_DIST += $(CORE_CASES)
+TESTS += tests/core/scripts.sh
+dist_noinst_SCRIPTS += tests/core/scripts.sh
+
+CORE_TESTS = tests/test_config tests/test_quorum
+check_PROGRAMS += $(CORE_TESTS)
+TESTS += $(CORE_TESTS)
+tests_test_config_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+tests_test_quorum_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+
+# Two hundred seeds of cores alone, with messages lost, doubled and out of order.
+check_PROGRAMS += tests/test_core_random
+TESTS += tests/test_core_random
+tests_test_core_random_SOURCES = tests/test_core_random.c \
+	tests/core_watch.c tests/core_random.h
+tests_test_core_random_LDADD = $(CORE_TEST_LIBS)

@@ -1,0 +1,87 @@
+/* A cluster of cores under chance: see test_core_random.c. */
+#ifndef RAFTSC_TESTS_CORE_RANDOM_H
+#define RAFTSC_TESTS_CORE_RANDOM_H
+
+#include "base/prng.h"
+#include "core/quorum.h"
+#include "core/raft.h"
+
+#define NODES_MAX 5
+#define WAY_MAX 2048
+#define TERMS_MAX 4096
+#define INDEX_MAX 8192
+#define TICKETS_MAX 16384
+
+struct packet {
+    struct raft_message message;
+    uint64_t due_us;
+};
+
+struct disk {
+    raft_term term;
+    raft_id vote;
+    raft_index commit;
+    struct raft_entry *entries;
+    size_t count;
+    size_t capacity;
+};
+
+struct machine {
+    struct raft *raft; /* NULL: it is down */
+    struct disk disk;
+    struct raft_save save;
+    bool saving;
+    uint64_t saved_us;
+    struct raft_fetch fetches[NODES_MAX + 1];
+    size_t fetch_count;
+    uint64_t clock_us;
+    uint64_t speed; /* of its clock, in eighths */
+    uint64_t back_us;
+    uint64_t cut_us;   /* until then nothing comes or goes */
+    raft_index commit; /* as last seen */
+    raft_index told;
+};
+
+/* What is known of one index: the chain of each term that it ever had. */
+struct known {
+    struct digest chain;
+    raft_term term;
+    struct known *next;
+};
+
+struct world {
+    uint64_t seed;
+    struct prng prng;
+    uint64_t now_us;
+    struct raft_config config;
+    size_t count;
+    struct machine machines[NODES_MAX + 1]; /* from 1 */
+    struct packet way[WAY_MAX];
+    size_t way_count;
+    bool healed;
+    uint64_t boots;
+    raft_id leaders[TERMS_MAX];              /* 0: none seen */
+    raft_id votes[NODES_MAX + 1][TERMS_MAX]; /* 0: none seen */
+    struct known *known[INDEX_MAX];
+    raft_term committed[INDEX_MAX];
+    raft_index commit; /* of anybody */
+    raft_index told;   /* to any app */
+    uint64_t tickets;
+    raft_index floors[TICKETS_MAX]; /* what a read must at least see */
+    bool refused[TICKETS_MAX];
+    size_t proposals_told;
+    size_t reads_told;
+};
+
+void fail(const struct world *world, const char *format, ...)
+    __attribute__((noreturn, format(printf, 2, 3)));
+
+/* What must hold of an entry on its way to a disk, of a node after a step, of
+ * a message that leaves, of what is told. */
+void see_entry(struct world *world, const struct raft_entry *entry);
+void see_node(struct world *world, size_t at);
+void see_message(struct world *world, const struct raft_message *message);
+void see_tell(struct world *world, size_t at, const struct raft_tell *tell);
+void forget_entries(struct world *world);
+
+#endif

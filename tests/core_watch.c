@@ -1,0 +1,204 @@
+/* The promises of Figure 3, seen from the outside. */
+#include "core_random.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void fail(const struct world *world, const char *format, ...)
+{
+    fprintf(stderr,
+            "FAIL seed=%llu at %.3f s: ", (unsigned long long)world->seed,
+            (double)world->now_us / 1e6);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\nagain: test_core_random --seed=%llu\n",
+            (unsigned long long)world->seed);
+    exit(1);
+}
+
+void see_entry(struct world *world, const struct raft_entry *entry)
+{
+    if (entry->index >= INDEX_MAX || entry->term >= TERMS_MAX) {
+        fail(world, "the test is too small for entry %llu:%llu",
+             (unsigned long long)entry->index, (unsigned long long)entry->term);
+    }
+    struct known *known = world->known[entry->index];
+    while (known != NULL && known->term != entry->term) {
+        known = known->next;
+    }
+    if (known == NULL) {
+        known = x_calloc(1, sizeof(*known));
+        known->term = entry->term;
+        known->chain = entry->chain;
+        known->next = world->known[entry->index];
+        world->known[entry->index] = known;
+    } else if (memcmp(&known->chain, &entry->chain, sizeof(entry->chain)) !=
+               0) {
+        fail(world, "two logs have entry %llu:%llu and differ before it",
+             (unsigned long long)entry->index, (unsigned long long)entry->term);
+    }
+}
+
+struct durable {
+    const struct world *world;
+    raft_index index;
+    raft_term term;
+};
+
+static uint64_t durable_of(const void *context, raft_id id)
+{
+    const struct durable *durable = context;
+    const struct disk *disk = &durable->world->machines[id].disk;
+    return disk->count >= durable->index &&
+           disk->entries[durable->index - 1].term == durable->term;
+}
+
+static void see_commit(struct world *world, size_t at, raft_index index)
+{
+    const struct raft *raft = world->machines[at].raft;
+    raft_term term = raft_term_at(raft, index);
+    const struct raft_entry *entry = raft_entry_at(raft, index);
+    if (index > world->commit) {
+        struct durable durable = {world, index, term};
+        if (raft_quorum_value(&world->config, durable_of, &durable) == 0) {
+            fail(world, "n%zu commits %llu:%llu, which no quorum has saved", at,
+                 (unsigned long long)index, (unsigned long long)term);
+        }
+        world->committed[index] = term;
+        world->commit = index;
+    } else if (world->committed[index] != term) {
+        fail(world, "entry %llu is committed as t%llu, and on n%zu as t%llu",
+             (unsigned long long)index,
+             (unsigned long long)world->committed[index], at,
+             (unsigned long long)term);
+    }
+    if (entry != NULL && entry->kind == RAFT_KIND_APP) {
+        uint64_t ticket;
+        memcpy(&ticket, entry->payload->data, sizeof(ticket));
+        if (world->refused[ticket]) {
+            fail(world, "#%llu was refused, and is committed",
+                 (unsigned long long)ticket);
+        }
+    }
+}
+
+static void see_leader(struct world *world, size_t at,
+                       const struct raft_status *status)
+{
+    if (status->term >= TERMS_MAX) {
+        fail(world, "the test is too small for its terms");
+    }
+    if (world->leaders[status->term] == (raft_id)at) {
+        return;
+    }
+    if (world->leaders[status->term] != 0) {
+        fail(world, "n%lu and n%zu both lead t%llu",
+             (unsigned long)world->leaders[status->term], at,
+             (unsigned long long)status->term);
+    }
+    world->leaders[status->term] = (raft_id)at;
+    for (raft_index i = 1; i <= world->commit; i++) {
+        if (raft_term_at(world->machines[at].raft, i) != world->committed[i]) {
+            fail(world, "n%zu leads t%llu without the committed entry %llu", at,
+                 (unsigned long long)status->term, (unsigned long long)i);
+        }
+    }
+}
+
+void see_node(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    struct raft_status status;
+    raft_status(machine->raft, &status);
+    bool leads = status.role == RAFT_ROLE_LEADER;
+    if (leads) {
+        see_leader(world, at, &status);
+    }
+    if (leads && status.commit > machine->commit &&
+        raft_term_at(machine->raft, status.commit) != status.term) {
+        fail(world, "n%zu commits up to entry %llu, of an older term", at,
+             (unsigned long long)status.commit);
+    }
+    for (raft_index i = machine->commit + 1; i <= status.commit; i++) {
+        see_commit(world, at, i);
+    }
+    machine->commit = status.commit;
+}
+
+/* A vote that has left is on the disk, and stays cast: one for each term. */
+void see_message(struct world *world, const struct raft_message *message)
+{
+    raft_id vote = message->to;
+    if (message->type == RAFT_MESSAGE_VOTE && !message->vote.pre) {
+        vote = message->from;
+    } else if (message->type != RAFT_MESSAGE_VOTE_ANSWER ||
+               message->vote_answer.pre || !message->vote_answer.granted) {
+        return;
+    }
+    if (message->term >= TERMS_MAX) {
+        fail(world, "the test is too small for its terms");
+    }
+    raft_id *seen = &world->votes[message->from][message->term];
+    if (*seen != 0 && *seen != vote) {
+        fail(world, "n%lu votes for n%lu and n%lu in t%llu",
+             (unsigned long)message->from, (unsigned long)*seen,
+             (unsigned long)vote, (unsigned long long)message->term);
+    }
+    *seen = vote;
+    const struct disk *disk = &world->machines[message->from].disk;
+    if (disk->term != message->term || disk->vote != vote) {
+        fail(world, "n%lu votes for n%lu in t%llu before that is saved",
+             (unsigned long)message->from, (unsigned long)vote,
+             (unsigned long long)message->term);
+    }
+}
+
+void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
+{
+    struct machine *machine = &world->machines[at];
+    switch (tell->type) {
+    case RAFT_TELL_REFUSED:
+        world->refused[tell->ticket.number] = true;
+        break;
+    case RAFT_TELL_READ:
+        world->reads_told++;
+        if (tell->index < world->floors[tell->ticket.number]) {
+            fail(world, "n%zu reads at %llu when %llu had been told", at,
+                 (unsigned long long)tell->index,
+                 (unsigned long long)world->floors[tell->ticket.number]);
+        }
+        break;
+    case RAFT_TELL_COMMIT:
+        if (tell->index <= machine->told || machine->disk.count < tell->index) {
+            fail(world, "n%zu tells %llu after %llu, with %zu saved", at,
+                 (unsigned long long)tell->index,
+                 (unsigned long long)machine->told, machine->disk.count);
+        }
+        machine->told = tell->index;
+        world->told = tell->index > world->told ? tell->index : world->told;
+        break;
+    case RAFT_TELL_ACCEPTED:
+        world->proposals_told++;
+        break;
+    case RAFT_TELL_ROLE:
+    case RAFT_TELL_CONFIG:
+        break;
+    }
+}
+
+void forget_entries(struct world *world)
+{
+    for (size_t i = 0; i < INDEX_MAX; i++) {
+        while (world->known[i] != NULL) {
+            struct known *known = world->known[i];
+            world->known[i] = known->next;
+            free(known);
+        }
+    }
+}

@@ -1,0 +1,546 @@
+/* Clusters of cores under chance, watched from the outside.
+ *
+ *   test_core_random [--seed=N] [--seeds=N]
+ *
+ * Messages are lost, doubled, late and out of order; nodes crash and lose what
+ * was not saved; clocks run at different speeds; old entries are read back
+ * from disk.  After each step the promises of Figure 3 are checked, and that
+ * every read is as new as what anybody was told when it was asked.  In the end
+ * everything heals, and the cluster must get on. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "core_random.h"
+
+#define STEPS 3000
+#define HEAL_STEPS 4000
+
+static volatile uint64_t running;
+
+static void on_abort(int number)
+{
+    (void)number;
+    char text[64];
+    int size = snprintf(text, sizeof(text), "the seed was %llu\n",
+                        (unsigned long long)running);
+    ssize_t written = write(2, text, (size_t)size);
+    (void)written;
+}
+
+static bool one_in(struct world *world, uint64_t count)
+{
+    return prng_chance(&world->prng, count);
+}
+
+/* ---- network ------------------------------------------------------------ */
+
+static struct raft_message copy_of(const struct raft_message *message)
+{
+    struct raft_message copy = *message;
+    if (message->type == RAFT_MESSAGE_APPEND) {
+        size_t count = message->append.entry_count;
+        copy.append.entries = x_calloc(count, sizeof(struct raft_entry));
+        for (size_t i = 0; i < count; i++) {
+            copy.append.entries[i] =
+                raft_entry_share(&message->append.entries[i]);
+        }
+    }
+    return copy;
+}
+
+static void post(struct world *world, const struct raft_message *message)
+{
+    see_message(world, message);
+    bool cut = world->machines[message->from].cut_us > world->now_us ||
+               world->machines[message->to].cut_us > world->now_us;
+    if (world->way_count == WAY_MAX ||
+        (!world->healed && (cut || one_in(world, 12)))) {
+        return;
+    }
+    uint64_t late_us = prng_below(&world->prng, 3000);
+    if (!world->healed && one_in(world, 10)) {
+        late_us += prng_below(&world->prng, 80000);
+    }
+    struct packet *packet = &world->way[world->way_count++];
+    packet->message = copy_of(message);
+    packet->due_us = world->now_us + late_us;
+    if (!world->healed && one_in(world, 15) && world->way_count < WAY_MAX) {
+        struct packet *again = &world->way[world->way_count++];
+        again->message = copy_of(message);
+        again->due_us = packet->due_us + prng_below(&world->prng, 60000);
+    }
+}
+
+/* ---- a node ------------------------------------------------------------- */
+
+static void step(struct world *world, size_t at, const struct raft_event *event)
+{
+    struct machine *machine = &world->machines[at];
+    struct raft_now now = {.mono_us = machine->clock_us,
+                           .unix_ms = machine->clock_us / 1000};
+    raft_step(machine->raft, now, event, event == NULL ? 0 : 1);
+    if (!machine->saving) {
+        machine->saving = raft_take_save(machine->raft, 400, one_in(world, 5),
+                                         &machine->save);
+        uint64_t slow_us = one_in(world, 8) ? 60000 : 3000;
+        machine->saved_us = world->now_us + prng_below(&world->prng, slow_us);
+        for (size_t i = 0; machine->saving && i < machine->save.entry_count;
+             i++) {
+            see_entry(world, &machine->save.entries[i]);
+        }
+    }
+    const struct raft_effects *effects = raft_effects(machine->raft);
+    for (size_t i = 0; i < effects->message_count; i++) {
+        post(world, &effects->messages[i]);
+    }
+    see_node(world, at);
+    for (size_t i = 0; i < effects->tell_count; i++) {
+        see_tell(world, at, &effects->tells[i]);
+    }
+    for (size_t i = 0; i < effects->fetch_count; i++) {
+        for (size_t k = 0; k < machine->fetch_count; k++) {
+            if (machine->fetches[k].peer == effects->fetches[i].peer) {
+                fail(world, "n%zu has two fetches open for one peer", at);
+            }
+        }
+        machine->fetches[machine->fetch_count++] = effects->fetches[i];
+    }
+    for (size_t i = 0; i < effects->note_count; i++) {
+        if (effects->notes[i].level == LOG_LEVEL_ERROR) {
+            fail(world, "n%zu: %s", at, effects->notes[i].text);
+        }
+    }
+    raft_effects_clear(machine->raft);
+}
+
+static void persist(struct disk *disk, const struct raft_save *save)
+{
+    if (save->state_dirty) {
+        disk->term = save->term;
+        disk->vote = save->vote;
+    }
+    while (save->truncate_from != 0 && disk->count >= save->truncate_from) {
+        raft_entry_clear(&disk->entries[--disk->count]);
+    }
+    for (size_t i = 0; i < save->entry_count; i++) {
+        disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
+                               sizeof(*disk->entries));
+        disk->entries[disk->count++] = raft_entry_share(&save->entries[i]);
+    }
+    disk->commit = save->commit;
+}
+
+static void end_save(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    struct raft_save *save = &machine->save;
+    if (save->entry_count > 0 && save->truncate_from == 0 &&
+        save->entries[0].index != machine->disk.count + 1) {
+        fail(world, "n%zu saves entry %llu behind %zu", at,
+             (unsigned long long)save->entries[0].index, machine->disk.count);
+    }
+    persist(&machine->disk, save);
+    struct raft_event event = {.type = RAFT_EVENT_SAVED};
+    event.saved.state = save->state;
+    if (save->entry_count > 0) {
+        event.saved.index = save->entries[save->entry_count - 1].index;
+        event.saved.term = save->entries[save->entry_count - 1].term;
+    }
+    raft_save_clear(save);
+    machine->saving = false;
+    step(world, at, &event);
+}
+
+static void end_fetch(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    struct raft_fetch fetch = machine->fetches[--machine->fetch_count];
+    struct raft_event event = {.type = RAFT_EVENT_FETCHED};
+    event.fetched.peer = fetch.peer;
+    event.fetched.first = fetch.first;
+    event.fetched.entries = &machine->disk.entries[fetch.first - 1];
+    event.fetched.entry_count = (size_t)(fetch.last - fetch.first + 1);
+    if (event.fetched.entry_count > 3) {
+        event.fetched.entry_count = 3;
+    }
+    if (!world->healed && one_in(world, 6)) {
+        event.fetched.entry_count = 0;
+    }
+    step(world, at, &event);
+}
+
+static void link_event(struct world *world, size_t at, size_t peer, bool up)
+{
+    struct raft_event event = {.type = RAFT_EVENT_LINK};
+    event.link.peer = (raft_id)peer;
+    event.link.up = up;
+    if (world->machines[at].raft != NULL && at != peer) {
+        step(world, at, &event);
+    }
+}
+
+static void boot(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    const struct disk *disk = &machine->disk;
+    struct raft_run *runs = x_calloc(disk->count, sizeof(*runs));
+    raft_index *others = x_calloc(disk->count, sizeof(*others));
+    struct raft_config_entry config = {
+        .index = 1, .term = 1, .payload = disk->entries[0].payload};
+    struct raft_start start = {.term = disk->term,
+                               .vote = disk->vote,
+                               .commit = disk->commit,
+                               .last = disk->count,
+                               .runs = runs,
+                               .configs = &config,
+                               .config_count = 1,
+                               .others = others};
+    for (size_t i = 0; i < disk->count; i++) {
+        const struct raft_entry *entry = &disk->entries[i];
+        if (i == 0 || entry->term != disk->entries[i - 1].term) {
+            runs[start.run_count++] =
+                (struct raft_run){.first = i + 1, .term = entry->term};
+        }
+        if (entry->kind != RAFT_KIND_APP) {
+            others[start.other_count++] = i + 1;
+        }
+    }
+    size_t first = disk->commit == 0 ? 1 : (size_t)disk->commit;
+    first -= (size_t)prng_below(&world->prng, first);
+    start.tail = &disk->entries[first - 1];
+    start.tail_count = disk->count - first + 1;
+    struct raft_settings settings = {.id = (raft_id)at,
+                                     .seed = world->seed * 4096 + world->boots,
+                                     .election_timeout_us = 50000,
+                                     .heartbeat_us = 10000,
+                                     .append_bytes_max = 400,
+                                     .append_entries_max = 4,
+                                     .inflight_messages_max = 3,
+                                     .inflight_bytes_max = 1000,
+                                     .uncommitted_bytes_max = 1500,
+                                     .window_bytes_max = 700};
+    world->boots++;
+    const char *why = NULL;
+    struct raft_now now = {.mono_us = machine->clock_us};
+    machine->raft = raft_new(&settings, &start, now, &why);
+    if (machine->raft == NULL) {
+        fail(world, "n%zu cannot start: %s", at, why);
+    }
+    machine->commit = disk->commit;
+    machine->told = disk->commit;
+    free(runs);
+    free(others);
+    for (size_t i = 1; i <= world->count; i++) {
+        link_event(world, at, i, true);
+        link_event(world, i, at, true);
+    }
+}
+
+static void crash(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    if (machine->saving && one_in(world, 2)) {
+        persist(&machine->disk, &machine->save); /* done, but never heard of */
+    }
+    raft_save_clear(&machine->save);
+    machine->saving = false;
+    machine->fetch_count = 0;
+    raft_free(machine->raft);
+    machine->raft = NULL;
+    machine->back_us =
+        world->now_us +
+        prng_below(&world->prng, one_in(world, 2) ? 5000 : 100000);
+}
+
+/* ---- chance ------------------------------------------------------------- */
+
+static uint64_t next_ticket(struct world *world)
+{
+    if (++world->tickets == TICKETS_MAX) {
+        fail(world, "the test is too small for its tickets");
+    }
+    return world->tickets;
+}
+
+static uint64_t propose(struct world *world, size_t at)
+{
+    struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
+    uint64_t ticket = next_ticket(world);
+    event.propose.ticket.number = ticket;
+    uint8_t payload[64] = {0};
+    memcpy(payload, &ticket, sizeof(ticket));
+    event.propose.payload =
+        blob_copy(payload, 8 + (size_t)prng_below(&world->prng, 56));
+    step(world, at, &event);
+    blob_free(event.propose.payload);
+    return ticket;
+}
+
+static void read_now(struct world *world, size_t at)
+{
+    struct raft_event event = {.type = RAFT_EVENT_READ};
+    event.read.ticket.number = next_ticket(world);
+    world->floors[event.read.ticket.number] = world->told;
+    step(world, at, &event);
+}
+
+static void deliver(struct world *world)
+{
+    for (size_t i = 0; i < world->way_count;) {
+        if (world->way[i].due_us > world->now_us) {
+            i++;
+            continue;
+        }
+        struct raft_message message = world->way[i].message;
+        world->way[i] = world->way[--world->way_count];
+        if (world->machines[message.to].raft != NULL) {
+            struct raft_event event = {.type = RAFT_EVENT_MESSAGE};
+            event.message = &message;
+            step(world, message.to, &event);
+        }
+        raft_message_clear(&message);
+    }
+}
+
+static void pass_time(struct world *world)
+{
+    uint64_t passed_us = prng_below(&world->prng, 2000);
+    world->now_us += passed_us;
+    for (size_t at = 1; at <= world->count; at++) {
+        struct machine *machine = &world->machines[at];
+        machine->clock_us += passed_us * machine->speed / 8;
+        if (machine->raft == NULL) {
+            if (world->now_us >= machine->back_us) {
+                boot(world, at);
+            }
+            continue;
+        }
+        if (machine->saving && world->now_us >= machine->saved_us) {
+            end_save(world, at);
+        }
+        if (machine->fetch_count > 0 && one_in(world, 3)) {
+            end_fetch(world, at);
+        }
+        if (machine->clock_us >= raft_deadline_us(machine->raft)) {
+            step(world, at, NULL);
+        }
+    }
+    deliver(world);
+}
+
+static void disturb(struct world *world)
+{
+    size_t at = 1 + (size_t)prng_below(&world->prng, world->count);
+    size_t peer = 1 + (size_t)prng_below(&world->prng, world->count);
+    struct machine *machine = &world->machines[at];
+    if (machine->raft == NULL) {
+        return;
+    }
+    if (one_in(world, 250)) {
+        crash(world, at);
+        return;
+    }
+    if (one_in(world, 150)) {
+        machine->speed = one_in(world, 2) ? 8 : prng_range(&world->prng, 1, 16);
+    }
+    if (one_in(world, 60)) {
+        link_event(world, at, peer, one_in(world, 2));
+    }
+    if (one_in(world, 200)) {
+        /* An island for a while, whose clock may be slow: a leader there does
+         * not learn that another one was elected. */
+        machine->cut_us = world->now_us + prng_below(&world->prng, 300000);
+        machine->speed = prng_range(&world->prng, 1, 8);
+    }
+    if (one_in(world, 3)) {
+        propose(world, at);
+    }
+    if (one_in(world, 4)) {
+        read_now(world, at);
+    }
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+static void heal(struct world *world)
+{
+    world->healed = true;
+    for (size_t at = 1; at <= world->count; at++) {
+        world->machines[at].speed = 8;
+        if (world->machines[at].raft == NULL) {
+            boot(world, at);
+        }
+        for (size_t peer = 1; peer <= world->count; peer++) {
+            link_event(world, at, peer, true);
+        }
+    }
+}
+
+static size_t find_leader(const struct world *world)
+{
+    for (size_t at = 1; at <= world->count; at++) {
+        struct raft_status status;
+        raft_status(world->machines[at].raft, &status);
+        if (status.term_committed) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+/* With all well again, one more entry reaches everybody, and all can read. */
+static void check_progress(struct world *world)
+{
+    for (size_t i = 0; i < HEAL_STEPS; i++) {
+        pass_time(world);
+    }
+    size_t leader = find_leader(world);
+    if (leader == 0) {
+        fail(world, "nobody leads, though all is well");
+    }
+    uint64_t ticket = propose(world, leader);
+    size_t reads = world->reads_told;
+    for (size_t at = 1; at <= world->count; at++) {
+        read_now(world, at);
+    }
+    for (size_t i = 0; i < 500; i++) {
+        pass_time(world);
+    }
+    if (world->refused[ticket] || world->reads_told < reads + world->count) {
+        fail(world, "n%zu leads, and does not get on: %zu reads", leader,
+             world->reads_told - reads);
+    }
+    struct raft_status last;
+    raft_status(world->machines[leader].raft, &last);
+    for (size_t at = 1; at <= world->count; at++) {
+        struct raft_status status;
+        raft_status(world->machines[at].raft, &status);
+        if (status.told != last.last || status.last != last.last) {
+            fail(world, "n%zu has told %llu of %llu entries", at,
+                 (unsigned long long)status.told,
+                 (unsigned long long)last.last);
+        }
+    }
+}
+
+/* ---- a run -------------------------------------------------------------- */
+
+/* Three to five voters; or, with five, a joint configuration of three and
+ * three; or four voters and a learner. */
+static void make_config(struct world *world)
+{
+    uint64_t form = prng_below(&world->prng, 5);
+    world->count = form < 3 ? 3 + (size_t)form : 5;
+    world->config.joint = form == 3;
+    for (size_t i = 1; i <= world->count; i++) {
+        struct raft_member member = {.id = (raft_id)i};
+        member.role = RAFT_MEMBER_VOTER;
+        member.next = RAFT_MEMBER_VOTER;
+        if (form == 3 && i > 3) {
+            member.role = RAFT_MEMBER_NONE;
+        }
+        if (form == 3 && i < 3) {
+            member.next = RAFT_MEMBER_NONE;
+        }
+        if (form == 4 && i == 5) {
+            member.role = RAFT_MEMBER_LEARNER;
+            member.next = RAFT_MEMBER_LEARNER;
+        }
+        snprintf(member.address, sizeof(member.address), "n%zu:1", i);
+        raft_config_add(&world->config, &member);
+    }
+}
+
+static void make_disks(struct world *world)
+{
+    struct buf bytes = {0};
+    raft_config_encode(&world->config, &bytes);
+    struct raft_entry entry = {.index = 1,
+                               .term = 1,
+                               .kind = RAFT_KIND_CONFIG,
+                               .flags = RAFT_FLAG_REQUIRED,
+                               .payload = blob_copy(bytes.data, bytes.size)};
+    entry.chain = raft_entry_chain((struct digest){{0}}, &entry);
+    buf_free(&bytes);
+    for (size_t at = 1; at <= world->count; at++) {
+        struct machine *machine = &world->machines[at];
+        machine->speed = 8;
+        struct raft_save save = {.state_dirty = true,
+                                 .term = 1,
+                                 .vote = RAFT_ID_NONE,
+                                 .entries = &entry,
+                                 .entry_count = 1};
+        persist(&machine->disk, &save);
+    }
+    raft_entry_clear(&entry);
+}
+
+static void free_world(struct world *world)
+{
+    for (size_t at = 1; at <= world->count; at++) {
+        struct machine *machine = &world->machines[at];
+        raft_save_clear(&machine->save);
+        raft_free(machine->raft);
+        while (machine->disk.count > 0) {
+            raft_entry_clear(&machine->disk.entries[--machine->disk.count]);
+        }
+        free(machine->disk.entries);
+    }
+    for (size_t i = 0; i < world->way_count; i++) {
+        raft_message_clear(&world->way[i].message);
+    }
+    forget_entries(world);
+    free(world);
+}
+
+static void run(uint64_t seed, bool verbose)
+{
+    struct world *world = x_calloc(1, sizeof(*world));
+    running = seed;
+    world->seed = seed;
+    prng_seed(&world->prng, seed);
+    make_config(world);
+    make_disks(world);
+    for (size_t at = 1; at <= world->count; at++) {
+        boot(world, at);
+    }
+    for (size_t i = 0; i < STEPS; i++) {
+        pass_time(world);
+        disturb(world);
+    }
+    heal(world);
+    check_progress(world);
+    if (verbose) {
+        printf("seed %llu: %zu nodes, %llu entries committed, %zu proposals, "
+               "%zu reads, %llu boots\n",
+               (unsigned long long)seed, world->count,
+               (unsigned long long)world->commit, world->proposals_told,
+               world->reads_told, (unsigned long long)world->boots);
+    }
+    free_world(world);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = 200;
+    signal(SIGABRT, on_abort);
+    for (int i = 1; i < argc; i++) {
+        unsigned long long number;
+        if (sscanf(argv[i], "--seed=%llu", &number) == 1) {
+            run(number, true);
+            return 0;
+        }
+        if (sscanf(argv[i], "--seeds=%llu", &number) == 1) {
+            seeds = number;
+        }
+    }
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        run(seed, false);
+    }
+    printf("%llu passed, 0 failed\n", (unsigned long long)seeds);
+    return 0;
+}
