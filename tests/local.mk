@@ -1,2 +1,3 @@
 include tests/base.mk
 include tests/core.mk
+include tests/wire.mk

@@ -1,0 +1,310 @@
+#include "wire/frame.h"
+
+#include <stdlib.h>
+
+#include "base/crc32c.h"
+#include "base/prng.h"
+#include "check.h"
+
+static struct buf flat(struct out *out)
+{
+    struct buf bytes = {0};
+    struct out_cursor cursor = out_begin(out);
+    struct out_span span;
+    while (out_next(&cursor, &span)) {
+        buf_append(&bytes, span.data, span.size);
+    }
+    out_free(out);
+    return bytes;
+}
+
+static struct frame_hello some_hello(void)
+{
+    return (struct frame_hello){.version_min = 1,
+                                .version_max = 3,
+                                .features = 5,
+                                .cluster = "shop",
+                                .cluster_id = {{1, 2, 3}},
+                                .epoch = 7,
+                                .id = 0,
+                                .instance = 9,
+                                .boot = 2,
+                                .config_index = 4,
+                                .peer_id = RAFT_ID_NONE,
+                                .election_timeout_us = 1000000,
+                                .heartbeat_us = 100000,
+                                .address = "[::1]:7000"};
+}
+
+static struct raft_message some_append(size_t payload_size)
+{
+    struct raft_message message = {.type = RAFT_MESSAGE_APPEND, .term = 5};
+    message.append.prev_index = 41;
+    message.append.prev_term = 4;
+    message.append.prev_chain.bytes[15] = 1;
+    message.append.commit = 40;
+    message.append.round = 99;
+    message.append.entry_count = 3;
+    message.append.entries = calloc(3, sizeof(struct raft_entry));
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t *data;
+        struct raft_entry *entry = &message.append.entries[i];
+        entry->index = 42 + i;
+        entry->term = 5;
+        entry->unix_ms = 1000 + i;
+        entry->kind = RAFT_KIND_APP;
+        entry->flags = RAFT_FLAG_REQUIRED;
+        entry->key = i == 1 ? blob_copy("key", 3) : NULL;
+        if (i < 2) { /* the third one is empty */
+            entry->payload = blob_new(payload_size, &data);
+            memset(data, 'a' + (int)i, payload_size);
+        }
+    }
+    return message;
+}
+
+/* One frame of each type, one after the other. */
+static struct buf all_frames(void)
+{
+    struct out out = {0};
+    struct frame_hello hello = some_hello();
+    struct frame_refusal refusal = {.code = FRAME_REFUSED_INSTANCE,
+                                    .text = "another disk"};
+    struct raft_message append = some_append(700);
+    struct blob *payload = blob_copy("payload", 7);
+    struct frame_forward forwards[2] = {
+        {.number = 1, .fence = 3, .payload = payload}, {.number = 2}};
+    struct frame_forward_answer answers[2] = {
+        {.number = 1, .result = FRAME_FORWARD_ACCEPTED, .index = 9, .term = 3},
+        {.number = 2, .result = FRAME_FORWARD_BUSY}};
+    frame_write_hello(&out, &hello);
+    frame_write_refusal(&out, &refusal);
+    frame_write_message(&out, &append);
+    frame_write_forwards(&out, forwards, 2);
+    frame_write_forward_answers(&out, answers, 2);
+    raft_message_clear(&append);
+    blob_free(payload);
+    return flat(&out);
+}
+
+/* Reads a body by its type; true where it was sound. */
+static bool read_any(const struct frame *frame)
+{
+    struct frame_hello hello;
+    struct frame_refusal refusal;
+    struct raft_message message;
+    struct frame_forward *forwards = NULL;
+    struct frame_forward_answer *answers = NULL;
+    size_t count = 0;
+    switch (frame->type) {
+    case FRAME_HELLO:
+        return frame_read_hello(frame, &hello);
+    case FRAME_REFUSAL:
+        return frame_read_refusal(frame, &refusal);
+    case FRAME_MESSAGE:
+        if (!frame_read_message(frame, 1, 2, &message)) {
+            return false;
+        }
+        raft_message_clear(&message);
+        return true;
+    case FRAME_FORWARD:
+        if (!frame_read_forwards(frame, 100, &forwards, &count)) {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            blob_free(forwards[i].key);
+            blob_free(forwards[i].payload);
+        }
+        free(forwards);
+        return true;
+    case FRAME_FORWARD_ANSWER:
+        if (!frame_read_forward_answers(frame, 100, &answers, &count)) {
+            return false;
+        }
+        free(answers);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* How many sound frames come out of `bytes`, given in two parts; *bad tells
+ * whether the stream was refused. */
+static size_t count_frames(const struct buf *bytes, size_t cut, bool *bad)
+{
+    struct frame_parser *parser = frame_parser_new(FRAME_SIZE_MAX);
+    size_t sound = 0;
+    size_t parts[] = {cut, bytes->size - cut};
+    const uint8_t *at = bytes->data;
+    *bad = false;
+    for (int i = 0; i < 2; i++) {
+        uint8_t *part = malloc(parts[i] + 1);
+        memcpy(part, at, parts[i]);
+        at += parts[i];
+        const uint8_t *data = part;
+        size_t size = parts[i];
+        struct frame frame;
+        enum frame_result result;
+        while ((result = frame_parser_next(parser, &data, &size, &frame)) ==
+               FRAME_WHOLE) {
+            sound += read_any(&frame);
+        }
+        *bad = *bad || result == FRAME_BAD;
+        free(part);
+    }
+    frame_parser_free(parser);
+    return sound;
+}
+
+static void every_type_comes_back_wherever_it_is_cut(void **state)
+{
+    (void)state;
+    struct buf bytes = all_frames();
+    for (size_t cut = 0; cut <= bytes.size; cut++) {
+        bool bad;
+        assert_int_equal(count_frames(&bytes, cut, &bad), 5);
+        assert_false(bad);
+    }
+    buf_free(&bytes);
+}
+
+static void a_hello_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    struct out out = {0};
+    struct frame_hello hello = some_hello();
+    struct frame_hello back;
+    frame_write_hello(&out, &hello);
+    struct buf bytes = flat(&out);
+    struct frame_parser *parser = frame_parser_new(FRAME_HELLO_MAX);
+    const uint8_t *data = bytes.data;
+    size_t size = bytes.size;
+    struct frame frame;
+    assert_int_equal(frame_parser_next(parser, &data, &size, &frame),
+                     FRAME_WHOLE);
+    assert_true(frame_read_hello(&frame, &back));
+    assert_int_equal(back.version_max, 3);
+    assert_string_equal(back.cluster, "shop");
+    assert_string_equal(back.address, "[::1]:7000");
+    assert_true(digest_equal(back.cluster_id, hello.cluster_id));
+    assert_int_equal(back.id, 0);
+    assert_true(back.peer_id == RAFT_ID_NONE);
+    assert_int_equal(back.heartbeat_us, 100000);
+    frame_parser_free(parser);
+    buf_free(&bytes);
+}
+
+static void an_append_comes_back_and_shares_large_payloads(void **state)
+{
+    (void)state;
+    struct out out = {0};
+    struct raft_message message = some_append(100000);
+    struct raft_message back;
+    frame_write_message(&out, &message);
+    struct buf bytes = flat(&out);
+    struct frame_parser *parser = frame_parser_new(FRAME_SIZE_MAX);
+    const uint8_t *data = bytes.data;
+    size_t size = 1000; /* in two parts, so that it is gathered */
+    struct frame frame;
+    assert_int_equal(frame_parser_next(parser, &data, &size, &frame),
+                     FRAME_MORE);
+    size = bytes.size - 1000;
+    assert_int_equal(frame_parser_next(parser, &data, &size, &frame),
+                     FRAME_WHOLE);
+    assert_true(frame_read_message(&frame, 7, 8, &back));
+    assert_int_equal(back.from, 7);
+    assert_int_equal(back.to, 8);
+    assert_int_equal(back.append.entry_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct raft_entry *entry = &back.append.entries[i];
+        assert_int_equal(entry->index, 42 + i);
+        assert_int_equal(entry->unix_ms, 1000 + i);
+        assert_int_equal(entry->flags, RAFT_FLAG_REQUIRED);
+    }
+    struct blob *payload = back.append.entries[0].payload;
+    assert_int_equal(payload->size, 100000);
+    assert_ptr_equal(payload->parent, frame.blob);
+    assert_memory_equal(back.append.entries[1].key->data, "key", 3);
+    assert_null(back.append.entries[2].payload);
+    frame_parser_free(parser);
+    assert_int_equal(payload->data[99999], 'a');
+    raft_message_clear(&back);
+    raft_message_clear(&message);
+    buf_free(&bytes);
+}
+
+static void a_flipped_bit_is_always_found(void **state)
+{
+    (void)state;
+    struct buf bytes = all_frames();
+    for (size_t bit = 0; bit < bytes.size * 8; bit++) {
+        bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        bool bad;
+        size_t sound = count_frames(&bytes, 0, &bad);
+        assert_true(bad || sound < 5);
+        bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    buf_free(&bytes);
+}
+
+/* With the checksum put right, whatever the rest says does no harm. */
+static void random_changes_under_a_right_checksum_do_no_harm(void **state)
+{
+    (void)state;
+    struct buf original = all_frames();
+    struct prng prng;
+    prng_seed(&prng, 5);
+    for (int round = 0; round < 20000; round++) {
+        struct buf bytes = {0};
+        buf_append(&bytes, original.data, original.size);
+        size_t at = 0;
+        while (at + FRAME_HEAD_SIZE <= bytes.size) {
+            size_t size = be_get_u32(bytes.data + at) + 4;
+            for (int i = 0; i < 3; i++) {
+                size_t where = (size_t)prng_range(&prng, 8, size - 1);
+                bytes.data[at + where] = (uint8_t)prng_u64(&prng);
+            }
+            be_put_u32(bytes.data + at + 4,
+                       crc32c(0, bytes.data + at + 8, size - 8));
+            at += size;
+        }
+        bool bad;
+        count_frames(&bytes, (size_t)prng_below(&prng, bytes.size), &bad);
+        buf_free(&bytes);
+    }
+    buf_free(&original);
+}
+
+static void a_frame_that_is_too_long_or_too_short_ends_the_stream(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {0, 7, 0xffffffff, 5000};
+    for (size_t i = 0; i < 4; i++) {
+        struct frame_parser *parser = frame_parser_new(FRAME_HELLO_MAX);
+        uint8_t head[4];
+        be_put_u32(head, sizes[i]);
+        for (size_t at = 0; at < 4; at++) {
+            const uint8_t *data = head + at;
+            size_t size = 1;
+            struct frame frame;
+            enum frame_result result =
+                frame_parser_next(parser, &data, &size, &frame);
+            assert_int_equal(result, at == 3 ? FRAME_BAD : FRAME_MORE);
+        }
+        assert_true(frame_parser_error(parser)[0] != '\0');
+        frame_parser_free(parser);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_comes_back_wherever_it_is_cut),
+        cmocka_unit_test(a_hello_comes_back_as_it_was),
+        cmocka_unit_test(an_append_comes_back_and_shares_large_payloads),
+        cmocka_unit_test(a_flipped_bit_is_always_found),
+        cmocka_unit_test(random_changes_under_a_right_checksum_do_no_harm),
+        cmocka_unit_test(a_frame_that_is_too_long_or_too_short_ends_the_stream),
+    };
+    return RUN(tests);
+}
