@@ -1,0 +1,184 @@
+/* The birth of a cluster.
+ *
+ * A bootstrap list names ids and addresses.  It takes effect once this node
+ * has exchanged instances with every node on it: the map of both, ids and
+ * instances, is entry 1, with the same bytes on each of them, and its hash is
+ * the cluster's id.  A vote is bound to an instance by that map, so a node
+ * whose disk was wiped can never vote a second time under its old id.
+ *
+ * Two nodes with different maps have different cluster ids, and refuse each
+ * other: nothing is decided twice, and an operator is told. */
+#include "node/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+static bool unborn(const struct node *node)
+{
+    return raft_config_now(node->raft, NULL) == NULL;
+}
+
+bool birth_init(struct node *node, char *why, size_t why_size)
+{
+    list_init(&node->birth_requests);
+    const char *list = node->settings.bootstrap;
+    if (list == NULL || list[0] == '\0' || !unborn(node)) {
+        return true;
+    }
+    if (!raft_config_parse(list, &node->birth, why, why_size)) {
+        return false;
+    }
+    if (raft_config_find(&node->birth, node->identity.id) == NULL) {
+        snprintf(why, why_size, "node %lu is not in its own bootstrap list",
+                 (unsigned long)node->identity.id);
+        return false;
+    }
+    return true;
+}
+
+/* Fills in the instances; false while one is not known. */
+static bool make_map(const struct node *node, struct raft_config *map)
+{
+    *map = node->birth;
+    for (size_t i = 0; i < map->count; i++) {
+        struct raft_member *member = &map->members[i];
+        member->instance = member->id == node->identity.id
+                               ? node->identity.instance
+                               : peers_instance(node, member->id);
+        if (member->instance == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void birth_check(struct node *node)
+{
+    struct raft_config map;
+    if (!unborn(node) || node->birth.count == 0 || node->birth_noted ||
+        !make_map(node, &map)) {
+        return;
+    }
+    struct buf bytes = {0};
+    raft_config_encode(&map, &bytes);
+    struct raft_event event = {.type = RAFT_EVENT_BIRTH};
+    event.birth.payload = blob_copy(bytes.data, bytes.size);
+    driver_note(node, &event);
+    blob_free(event.birth.payload);
+    buf_free(&bytes);
+    node->birth_noted = true;
+}
+
+void birth_waiting(struct node *node, struct buf *buf)
+{
+    if (!unborn(node)) {
+        return;
+    }
+    if (node->birth.count == 0) {
+        buf_append_text(buf, "this node has no configuration and no bootstrap "
+                             "list: CONFIG BOOTSTRAP gives it one");
+        return;
+    }
+    const char *before = "the cluster is not born yet: waiting for ";
+    for (size_t i = 0; i < node->birth.count; i++) {
+        const struct raft_member *member = &node->birth.members[i];
+        if (member->id == node->identity.id ||
+            peers_instance(node, member->id) != 0) {
+            continue;
+        }
+        const char *why = peers_why(node, member->id);
+        buf_printf(buf, "%snode %lu at %s%s%s%s", before,
+                   (unsigned long)member->id, member->address,
+                   why[0] == '\0' ? "" : " (", why, why[0] == '\0' ? "" : ")");
+        before = ", ";
+    }
+}
+
+/* ---- CONFIG BOOTSTRAP --------------------------------------------------- */
+
+static void drop_bootstrap(struct node *node, struct request *request)
+{
+    (void)node;
+    list_remove(&request->held);
+}
+
+static void fire_bootstrap(struct node *node, struct wheel_timer *timer)
+{
+    struct request *request = list_entry(timer, struct request, timer);
+    list_remove(&request->held);
+    peers_waiting(node);
+    request_error(node, request, ERROR_TIMEOUT, "%s; the bootstrap goes on",
+                  node->waiting[0] == '\0' ? "not committed yet"
+                                           : node->waiting);
+}
+
+/* The same list again only waits once more. */
+static bool same_list(const struct raft_config *a, const struct raft_config *b)
+{
+    struct buf left = {0};
+    struct buf right = {0};
+    raft_config_encode(a, &left);
+    raft_config_encode(b, &right);
+    bool same = left.size == right.size &&
+                memcmp(left.data, right.data, left.size) == 0;
+    buf_free(&left);
+    buf_free(&right);
+    return same;
+}
+
+static bool may_bootstrap(struct node *node, struct request *request,
+                          const struct raft_config *config)
+{
+    if (!unborn(node)) {
+        request_error(node, request, ERROR_ERR,
+                      "this node has a configuration already: see CONFIG");
+        return false;
+    }
+    if (raft_config_find(config, node->identity.id) == NULL) {
+        request_error(node, request, ERROR_ERR,
+                      "this node, %lu, is not in the list: it must name "
+                      "itself",
+                      (unsigned long)node->identity.id);
+        return false;
+    }
+    if (node->birth.count > 0 && !same_list(&node->birth, config)) {
+        request_error(node, request, ERROR_CONFLICT,
+                      "this node waits for the birth of another list of "
+                      "members");
+        return false;
+    }
+    return true;
+}
+
+void birth_bootstrap(struct node *node, struct request *request,
+                     const struct raft_config *config)
+{
+    if (!may_bootstrap(node, request, config)) {
+        return;
+    }
+    if (node->birth.count == 0) {
+        node->birth = *config;
+        peers_update(node);
+    }
+    request->dropped = drop_bootstrap;
+    list_push_back(&node->birth_requests, &request->held);
+    wheel_set(&node->wheel, &request->timer,
+              node->now.mono_us + node->settings.request_timeout_us,
+              fire_bootstrap);
+    birth_check(node);
+}
+
+void birth_told(struct node *node)
+{
+    while (!list_empty(&node->birth_requests)) {
+        struct request *request =
+            list_entry(node->birth_requests.next, struct request, held);
+        list_remove(&request->held);
+        request_integer(node, request, 1); /* the first entry */
+    }
+}

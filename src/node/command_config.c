@@ -1,0 +1,182 @@
+/* CONFIG: the members, and run-time parameters. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "node/commands.h"
+
+#define VALUE_MAX 4096
+
+/* ---- the members -------------------------------------------------------- */
+
+static void list_members(struct node *node, struct request *request)
+{
+    const struct raft_config *config = raft_config_now(node->raft, NULL);
+    struct out *out = request_out(request);
+    size_t count = config == NULL ? 0 : config->count;
+    resp_write_array(out, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct raft_member *member = &config->members[i];
+        char line[TEXT_ADDRESS_SIZE + 32];
+        int size =
+            snprintf(line, sizeof(line), "%lu=%s %s", (unsigned long)member->id,
+                     member->address, raft_member_word(config, member));
+        resp_write_bulk(out, line, (size_t)size);
+    }
+    request_finish(node, request);
+}
+
+static void list_history(struct node *node, struct request *request)
+{
+    size_t count;
+    const struct raft_config_entry *history =
+        raft_config_history(node->raft, &count);
+    struct out *out = request_out(request);
+    size_t told = 0;
+    while (told < count && history[told].index <= node->told) {
+        told++;
+    }
+    resp_write_array(out, told);
+    for (size_t i = 0; i < told; i++) {
+        struct raft_config config;
+        struct buf members = {0};
+        if (raft_config_decode(history[i].payload->data,
+                               history[i].payload->size, &config)) {
+            raft_config_text(&config, &members);
+        }
+        resp_write_array(out, 4);
+        resp_write_integer(out, (int64_t)history[i].index);
+        resp_write_integer(out, (int64_t)history[i].term);
+        resp_write_integer(out, (int64_t)history[i].unix_ms);
+        resp_write_bulk(out, members.data, members.size);
+        buf_free(&members);
+    }
+    request_finish(node, request);
+}
+
+static void bootstrap(struct node *node, struct request *request,
+                      const struct resp_request *args)
+{
+    struct buf list = {0};
+    for (size_t i = 2; i < args->count; i++) {
+        const struct resp_word *word = &args->words[i];
+        if (word->data == NULL || memchr(word->data, '\0', word->size)) {
+            buf_append_text(&list, "? ");
+            continue;
+        }
+        buf_append(&list, word->data, word->size);
+        buf_append_u8(&list, ' ');
+    }
+    buf_append_u8(&list, '\0');
+    struct raft_config config;
+    char why[512];
+    if (raft_config_parse((const char *)list.data, &config, why, sizeof(why))) {
+        birth_bootstrap(node, request, &config);
+    } else {
+        request_error(node, request, ERROR_ERR, "%s", why);
+    }
+    buf_free(&list);
+}
+
+/* ---- run-time parameters ------------------------------------------------ */
+
+static bool wanted(const struct resp_request *args, const char *name)
+{
+    for (size_t i = 2; i < args->count; i++) {
+        const struct resp_word *word = &args->words[i];
+        if (word->data != NULL &&
+            text_matches((const char *)word->data, word->size, name,
+                         strlen(name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void get_parameters(struct node *node, struct session *session,
+                           struct request *request,
+                           const struct resp_request *args)
+{
+    const struct node_parameters *parameters = &node->parameters;
+    char value[VALUE_MAX];
+    size_t found = 0;
+    for (size_t i = 0; i < parameters->count; i++) {
+        found += wanted(args, parameters->get(parameters->context, i, value,
+                                              sizeof(value)));
+    }
+    struct out *out = request_out(request);
+    resp_write_map(out, found, session->resp);
+    for (size_t i = 0; i < parameters->count; i++) {
+        const char *name =
+            parameters->get(parameters->context, i, value, sizeof(value));
+        if (wanted(args, name)) {
+            resp_write_text(out, name);
+            resp_write_text(out, value);
+        }
+    }
+    request_finish(node, request);
+}
+
+static char *text_of(const struct resp_word *word)
+{
+    if (word->data == NULL || memchr(word->data, '\0', word->size) != NULL) {
+        return NULL;
+    }
+    char *text = x_malloc(word->size + 1);
+    memcpy(text, word->data, word->size);
+    text[word->size] = '\0';
+    return text;
+}
+
+static bool set_one(struct node *node, struct request *request,
+                    const struct resp_word *words)
+{
+    const struct node_parameters *parameters = &node->parameters;
+    char why[512] = "a name or a value is not text";
+    char *name = text_of(&words[0]);
+    char *value = text_of(&words[1]);
+    bool done =
+        name != NULL && value != NULL &&
+        parameters->set(parameters->context, name, value, why, sizeof(why));
+    free(name);
+    free(value);
+    if (!done) {
+        request_error(node, request, ERROR_ERR, "%s", why);
+    }
+    return done;
+}
+
+static void set_parameters(struct node *node, struct request *request,
+                           const struct resp_request *args)
+{
+    for (size_t i = 2; i + 1 < args->count; i += 2) {
+        if (!set_one(node, request, &args->words[i])) {
+            return;
+        }
+    }
+    request_ok(node, request);
+}
+
+void command_config(struct node *node, struct session *session,
+                    struct request *request, const struct resp_request *args)
+{
+    const struct resp_word *what = &args->words[1];
+    if (args->count == 1) {
+        list_members(node, request);
+    } else if (command_is(what, "HISTORY") && args->count == 2) {
+        list_history(node, request);
+    } else if (command_is(what, "BOOTSTRAP") && args->count > 2) {
+        bootstrap(node, request, args);
+    } else if (command_is(what, "GET") && args->count > 2) {
+        get_parameters(node, session, request, args);
+    } else if (command_is(what, "SET") && args->count > 2 &&
+               args->count % 2 == 0) {
+        set_parameters(node, request, args);
+    } else {
+        command_syntax(node, request, what,
+                       "CONFIG, CONFIG HISTORY, CONFIG BOOTSTRAP member …, "
+                       "CONFIG GET pattern …, or CONFIG SET key value …");
+    }
+}

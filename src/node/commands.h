@@ -1,0 +1,43 @@
+/* The functions behind the rows of the table, and what they share. */
+#ifndef RAFTSC_NODE_COMMANDS_H
+#define RAFTSC_NODE_COMMANDS_H
+
+#include "node/command.h"
+
+/* command_log.c */
+command_run command_submit;
+command_run command_wait;
+command_run command_barrier;
+command_run command_read;
+command_run command_follow;
+command_run command_ack;
+command_run command_events;
+
+/* command_config.c */
+command_run command_config;
+
+/* command_connection.c */
+command_run command_client;
+command_run command_command;
+command_run command_echo;
+command_run command_hello;
+command_run command_info;
+command_run command_ping;
+command_run command_quit;
+command_run command_reset;
+command_run command_role;
+command_run command_select;
+
+/* ---- command.c: arguments.  False: the request is answered with ERR. ---- */
+
+bool command_is(const struct resp_word *word, const char *name);
+bool command_number(struct node *node, struct request *request,
+                    const struct resp_word *word, const char *what,
+                    uint64_t *value);
+/* Milliseconds; 0 means none. */
+bool command_timeout(struct node *node, struct request *request,
+                     const struct resp_word *word, uint64_t *timeout_us);
+void command_syntax(struct node *node, struct request *request,
+                    const struct resp_word *word, const char *expected);
+
+#endif

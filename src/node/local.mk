@@ -1,0 +1,23 @@
+noinst_LIBRARIES += src/node/libnode.a
+src_node_libnode_a_SOURCES = \
+	src/node/birth.c \
+	src/node/command.c src/node/command.h \
+	src/node/command_config.c \
+	src/node/command_connection.c \
+	src/node/command_log.c \
+	src/node/commands.h \
+	src/node/driver.c \
+	src/node/events.c src/node/events.h \
+	src/node/feed.c src/node/feed.h \
+	src/node/greet.c \
+	src/node/info.c \
+	src/node/internal.h \
+	src/node/link.c \
+	src/node/node.c src/node/node.h \
+	src/node/peers.c src/node/peers.h \
+	src/node/pending.c src/node/pending.h \
+	src/node/request.c src/node/request.h \
+	src/node/session.c src/node/session.h \
+	src/node/store.h \
+	src/node/submit.c \
+	src/node/wheel.c src/node/wheel.h

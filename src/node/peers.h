@@ -1,0 +1,91 @@
+/* Peers and links: the other nodes, and the TCP connections with them.
+ *
+ * Each node dials every other one and speaks only on the connection that it
+ * dialled; the other end of it answers the HELLO and then only listens.  Two
+ * nodes that both live thus have two connections, one for each direction.
+ *
+ *   peer:  IDLE --dial--> DIALLING --connected--> GREETING --HELLO--> UP
+ *            ^               |                        |               |
+ *            '---back-off----'------------------------'-----lost------'
+ */
+#ifndef RAFTSC_NODE_PEERS_H
+#define RAFTSC_NODE_PEERS_H
+
+#include "node/internal.h"
+#include "wire/frame.h"
+
+/* A link that its peer does not read: above it messages are lost, which Raft
+ * repairs.  One frame more than this can be held. */
+#define LINK_OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+/* Accepted connections that have not said who they are. */
+#define STRANGERS_MAX 32
+#define HELLO_TIMEOUT_US ((uint64_t)10 * 1000 * 1000)
+/* Between two dials of one peer, doubled each time, with jitter. */
+#define DIAL_BACKOFF_MIN_US ((uint64_t)20 * 1000)
+#define DIAL_BACKOFF_MAX_US ((uint64_t)1000 * 1000)
+
+enum peer_state { PEER_IDLE, PEER_DIALLING, PEER_GREETING, PEER_UP };
+
+struct peer {
+    struct list in_node;
+    raft_id id;
+    uint64_t instance; /* of its data directory; 0: not known yet */
+    char address[TEXT_ADDRESS_SIZE];
+    enum peer_state state;
+    struct link *link;  /* the one that was dialled; NULL: none */
+    struct link *heard; /* the one that it dialled; NULL: none */
+    struct wheel_timer redial;
+    uint64_t backoff_us;
+    bool wanted;     /* used while the list is made anew */
+    bool guest;      /* not on a list: it dialled us */
+    bool complained; /* its failure is in the log already */
+    bool refused;    /* by it, or by us: `why` says why */
+    char why[256];   /* of its last failure; "": none */
+};
+
+struct link {
+    node_conn conn;
+    bool dialled;
+    struct list in_strangers; /* accepted, no HELLO yet; oldest first */
+    struct peer *peer;        /* dialled: whose; NULL: accepted */
+    raft_id from;             /* accepted: who it is, after the HELLO */
+    bool greeted;             /* the HELLO of the other end is here */
+    bool dead;                /* the net has closed it already */
+    struct frame_parser *parser;
+    struct out out;
+    uint64_t unsent_bytes;    /* given to the net, not drained yet */
+    struct wheel_timer greet; /* closes it where no HELLO comes */
+};
+
+/* ---- link.c ------------------------------------------------------------- */
+
+struct link *link_new(struct node *node, node_conn conn, bool dialled);
+/* Frees it; the net is told to close it unless it is dead. */
+void link_free(struct node *node, struct link *link);
+/* Our HELLO, as the first frame. */
+void link_greet(struct node *node, struct link *link);
+/* Bytes from the other end: frames are taken apart and passed on. */
+void link_bytes(struct node *node, struct link *link, const uint8_t *data,
+                size_t size);
+/* Gives what was written to the net. */
+void link_flush(struct node *node, struct link *link);
+/* True where nothing more should be written to it now. */
+bool link_full(const struct link *link);
+
+/* ---- greet.c: who may talk to whom -------------------------------------- */
+
+/* Whether this HELLO is from a node that this one can talk to; else *refusal
+ * is filled.  `expected` is the peer that was dialled, NULL for one that
+ * dialled us. */
+bool greet_check(struct node *node, const struct frame_hello *hello,
+                 const struct peer *expected, struct frame_refusal *refusal);
+
+/* ---- peers.c, for link.c ------------------------------------------------ */
+
+/* The HELLO of the other end is here and sound. */
+void peers_greeted(struct node *node, struct link *link,
+                   const struct frame_hello *hello);
+/* The link has failed: closed, refused, malformed.  Frees it. */
+void peers_failed(struct node *node, struct link *link, bool refused,
+                  const char *why);
+#endif

@@ -1,0 +1,234 @@
+/* The model of a store: what was saved is there after a crash, the save that
+ * was under way is there as a whole or not at all. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "world.h"
+
+static void truncate_to(struct disk *disk, size_t count)
+{
+    while (disk->count > count) {
+        raft_entry_clear(&disk->entries[--disk->count]);
+    }
+}
+
+void disk_apply(struct disk *disk, const struct node_save *save)
+{
+    const struct raft_save *log = &save->log;
+    if (log->state_dirty) {
+        assert(log->term >= disk->term);
+        disk->term = log->term;
+        disk->vote = log->vote;
+    }
+    if (log->truncate_from != 0) {
+        truncate_to(disk, (size_t)log->truncate_from - 1);
+    }
+    for (size_t i = 0; i < log->entry_count; i++) {
+        const struct raft_entry *entry = &log->entries[i];
+        assert(entry->index == disk->count + 1);
+        disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
+                               sizeof(*disk->entries));
+        disk->entries[disk->count++] = raft_entry_share(entry);
+    }
+    assert(log->commit <= disk->count);
+    if (log->commit > disk->commit) {
+        disk->commit = log->commit;
+    }
+    if (save->ack_dirty) {
+        disk->ack = save->ack;
+    }
+    if (save->cluster_dirty) {
+        disk->identity.cluster_id = save->cluster_id;
+        disk->identity.epoch = save->epoch;
+    }
+}
+
+/* ---- requests ----------------------------------------------------------- */
+
+static void save_done(struct world *world, void *subject, uint64_t life)
+{
+    (void)world;
+    struct host *host = subject;
+    if (host->life != life) {
+        return;
+    }
+    struct node_input input = {.type = NODE_INPUT_SAVED};
+    input.saved = host->disk.full ? NODE_SAVE_NO_ROOM : NODE_SAVE_OK;
+    if (!host->disk.full) {
+        if (host->saving->log.truncate_from != 0) {
+            world->checks.truncations++;
+        }
+        disk_apply(&host->disk, host->saving);
+    }
+    host->saving = NULL;
+    node_input(host->node, &input);
+    host_wake(host);
+}
+
+/* The moment that matters most: what was sent beside the save, or in the belief
+ * that it was done, is out; the save is not. */
+static void crash_in_save(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (host->life == life && !world->calm) {
+        host_crash(host);
+        host_restart_later(host);
+    }
+}
+
+static bool draws_crash(struct world *world, const struct node_save *save)
+{
+    bool vote = save->log.state_dirty;
+    return !world->calm && world->mix.crash_weight > 0 &&
+           prng_chance(&world->prng, vote ? 6 : 300);
+}
+
+static void disk_save(void *context, const struct node_save *save)
+{
+    struct host *host = context;
+    struct world *world = host->world;
+    assert(host->saving == NULL);
+    host->saving = save;
+    uint64_t most = world->mix.save_us * (host->disk.slow ? 50 : 1);
+    uint64_t takes_us = prng_range(&world->prng, 50, most);
+    world_in(world, takes_us, save_done, host, host->life);
+    if (draws_crash(world, save)) {
+        world_in(world, prng_range(&world->prng, 1, takes_us), crash_in_save,
+                 host, host->life);
+    }
+}
+
+struct read_job {
+    struct host *host;
+    struct node_read read;
+};
+
+static void read_done(struct world *world, void *subject, uint64_t life)
+{
+    struct read_job *job = subject;
+    struct host *host = job->host;
+    if (host->life == life) {
+        const struct disk *disk = &host->disk;
+        const struct node_read *read = &job->read;
+        struct node_read_answer answer = {.request = read->request,
+                                          .result = NODE_READ_OK,
+                                          .first = read->first};
+        size_t count = 0;
+        size_t bytes = 0;
+        answer.entries = x_calloc(disk->count + 1, sizeof(*answer.entries));
+        for (raft_index at = read->first; at <= read->last && at <= disk->count;
+             at++) {
+            const struct raft_entry *entry = &disk->entries[at - 1];
+            bytes += raft_entry_weight(entry);
+            if (count > 0 && bytes > read->bytes_max) {
+                break;
+            }
+            answer.entries[count++] = raft_entry_share(entry);
+        }
+        if (read->first > 1 && read->first - 1 <= disk->count) {
+            answer.prev_chain = disk->entries[read->first - 2].chain;
+        }
+        answer.entry_count = count;
+        world->checks.store_reads++;
+        struct node_input input = {.type = NODE_INPUT_READ, .read = &answer};
+        node_input(host->node, &input);
+        host_wake(host);
+    }
+    free(job);
+}
+
+static void disk_read(void *context, const struct node_read *read)
+{
+    struct host *host = context;
+    struct world *world = host->world;
+    struct read_job *job = x_malloc(sizeof(*job));
+    *job = (struct read_job){.host = host, .read = *read};
+    world_in(world, prng_range(&world->prng, 10, 3000), read_done, job,
+             host->life);
+}
+
+static void disk_stats(void *context, struct node_store_stats *stats)
+{
+    (void)context;
+    *stats = (struct node_store_stats){0};
+}
+
+struct node_store disk_store(struct host *host)
+{
+    return (struct node_store){.context = host,
+                               .save = disk_save,
+                               .read = disk_read,
+                               .stats = disk_stats};
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static void make_identity(struct disk *disk, struct host *host)
+{
+    disk->made = true;
+    disk->vote = RAFT_ID_NONE;
+    disk->identity.id = host->id;
+    disk->identity.instance = prng_u64(&host->world->prng) | 1;
+}
+
+void disk_start(struct disk *disk, struct host *host, struct node_start *start)
+{
+    if (!disk->made) {
+        make_identity(disk, host);
+    }
+    disk->identity.boot++;
+    disk->runs = x_calloc(disk->count + 1, sizeof(*disk->runs));
+    disk->configs = x_calloc(disk->count + 1, sizeof(*disk->configs));
+    disk->others = x_calloc(disk->count + 1, sizeof(*disk->others));
+    *start = (struct node_start){.identity = disk->identity, .ack = disk->ack};
+    struct raft_start *raft = &start->raft;
+    raft->term = disk->term;
+    raft->vote = disk->vote;
+    raft->commit = disk->commit;
+    raft->last = disk->count;
+    for (size_t i = 0; i < disk->count; i++) {
+        const struct raft_entry *entry = &disk->entries[i];
+        if (i == 0 || entry->term != disk->entries[i - 1].term) {
+            disk->runs[raft->run_count++] =
+                (struct raft_run){.first = entry->index, .term = entry->term};
+        }
+        if (entry->kind == RAFT_KIND_CONFIG) {
+            disk->configs[raft->config_count++] =
+                (struct raft_config_entry){.index = entry->index,
+                                           .term = entry->term,
+                                           .unix_ms = entry->unix_ms,
+                                           .payload = entry->payload};
+        }
+        if (entry->kind != RAFT_KIND_APP) {
+            disk->others[raft->other_count++] = entry->index;
+        }
+    }
+    raft->runs = disk->runs;
+    raft->configs = disk->configs;
+    raft->others = disk->others;
+    /* At least from the commit index on; the more, the better. */
+    size_t least = disk->count - (disk->commit > 0 ? disk->commit - 1 : 0);
+    size_t tail = disk->count == 0
+                      ? 0
+                      : prng_range(&host->world->prng, least, disk->count);
+    raft->tail = disk->count == 0 ? NULL : &disk->entries[disk->count - tail];
+    raft->tail_count = tail;
+}
+
+void disk_started(struct disk *disk)
+{
+    free(disk->runs);
+    free(disk->configs);
+    free(disk->others);
+    disk->runs = NULL;
+    disk->configs = NULL;
+    disk->others = NULL;
+}
+
+void disk_free(struct disk *disk)
+{
+    truncate_to(disk, 0);
+    free(disk->entries);
+}
