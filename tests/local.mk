@@ -2,3 +2,4 @@ include tests/base.mk
 include tests/core.mk
 include tests/wire.mk
 include tests/sim.mk
+include tests/store.mk

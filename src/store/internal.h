@@ -1,0 +1,117 @@
+/* What the files of the store share.
+ *
+ *   store.c    opening, closing, and the loop's side of requests
+ *   worker.c   the writer thread and the reader thread
+ *   schema.c   the database: its tables, its pragmas, its identity
+ *   rows.c     a save into rows, rows into entries
+ *   load.c     what was on disk, for the start
+ *   place.c    the directory: who holds it, and whether it is fit */
+#ifndef RAFTSC_STORE_INTERNAL_H
+#define RAFTSC_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/list.h"
+#include "store/store.h"
+
+#define SCHEMA_VERSION 1
+#define LATENCIES 1024
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_INSERT,
+    STATEMENT_TRUNCATE,
+    STATEMENT_CONFIG,
+    STATEMENT_CONFIG_TRUNCATE,
+    STATEMENT_STATE,
+    STATEMENTS
+};
+
+struct read_request {
+    struct list in_queue;
+    struct node_read read;
+    struct node_read_answer answer;
+};
+
+struct store {
+    struct store_options options;
+    char *directory;
+    char *path; /* of raft.db */
+    int lock_fd;
+    int event_fd; /* readable: there are answers; -1 without threads */
+    sqlite3 *writer;
+    sqlite3 *reader;
+    sqlite3_stmt *statements[STATEMENTS];
+    sqlite3_stmt *select;       /* reader: rows of a range */
+    sqlite3_stmt *select_chain; /* reader: the chain of one row */
+    int wal_pages;              /* as the last commit left it */
+    int failure; /* the system's errno of the last statement that failed */
+
+    /* What store_start() shows; its arrays are owned. */
+    struct node_start start;
+
+    pthread_mutex_t mutex; /* of all that follows */
+    pthread_cond_t writer_wakes;
+    pthread_cond_t reader_wakes;
+    pthread_t writer_thread;
+    pthread_t reader_thread;
+    bool stopping;
+    const struct node_save *save; /* asked for; NULL: none */
+    uint64_t save_asked_us;
+    bool save_done;
+    enum node_save_result save_result;
+    struct list reads;                /* asked for */
+    struct list answered;             /* to be passed on */
+    uint64_t latencies_us[LATENCIES]; /* a ring */
+    uint64_t saves;
+    uint64_t rows;
+};
+
+/* ---- place.c ------------------------------------------------------------ */
+
+bool place_take(struct store *store, struct store_error *error);
+void place_release(struct store *store);
+bool place_sync(const struct store *store, struct store_error *error);
+
+/* ---- schema.c ----------------------------------------------------------- */
+
+bool schema_open(struct store *store, struct store_error *error);
+void schema_close(struct store *store);
+/* SQLite's own words and where they were said, into *error. */
+bool schema_failed(const struct store *store, sqlite3 *db,
+                   struct store_error *error, const char *what);
+sqlite3_stmt *schema_prepare(sqlite3 *db, const char *sql);
+/* All frames of the WAL into the database, synced.  False: not all. */
+bool schema_checkpoint(struct store *store, int mode);
+
+/* ---- rows.c ------------------------------------------------------------- */
+
+/* The columns that a SELECT of rows gives, in this order. */
+#define ROW_COLUMNS                                                            \
+    "idx, term, kind, flags, unix_ms, key, payload, checksum, chain"
+
+/* One transaction.  Anything but want of room ends the process. */
+enum node_save_result rows_save(struct store *store,
+                                const struct node_save *save);
+void rows_read(struct store *store, struct read_request *request);
+/* Takes the row of `statement`; false: its checksum is wrong.  The caller
+ * owns what is in *entry, in either case. */
+bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry);
+uint64_t store_now_us(void);
+
+/* ---- load.c ------------------------------------------------------------- */
+
+bool load_start(struct store *store, struct store_error *error);
+void load_clear(struct store *store);
+
+/* ---- worker.c ----------------------------------------------------------- */
+
+bool worker_start(struct store *store, struct store_error *error);
+void worker_stop(struct store *store);
+/* Without threads: what was asked for, in the caller's thread. */
+void worker_run(struct store *store);
+
+#endif

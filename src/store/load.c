@@ -1,0 +1,453 @@
+/* What was on disk: checked as far as it must be sound, and no further, for a
+ * log of millions of entries must not make a start slow. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/prng.h"
+#include "base/text.h"
+#include "store/internal.h"
+
+static bool damaged(const struct store *store, struct store_error *error,
+                    const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool damaged(const struct store *store, struct store_error *error,
+                    const char *format, ...)
+{
+    char what[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof(what), format, arguments);
+    va_end(arguments);
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s is damaged: %s; this node must be replaced by one with an "
+             "empty data directory",
+             store->path, what);
+    return false;
+}
+
+/* ---- state -------------------------------------------------------------- */
+
+static sqlite3_stmt *state_row(struct store *store, const char *name)
+{
+    sqlite3_stmt *statement =
+        schema_prepare(store->writer, "SELECT value FROM state WHERE name = ?");
+    if (statement == NULL) {
+        return NULL;
+    }
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        return statement;
+    }
+    sqlite3_finalize(statement);
+    return NULL;
+}
+
+/* A number that must be there; `none`, where NULL is a value too. */
+static bool state_number(struct store *store, const char *name, uint64_t none,
+                         uint64_t *value, struct store_error *error)
+{
+    sqlite3_stmt *row = state_row(store, name);
+    int type = row == NULL ? SQLITE_TEXT : sqlite3_column_type(row, 0);
+    int64_t number = row == NULL ? -1 : sqlite3_column_int64(row, 0);
+    sqlite3_finalize(row);
+    if (type == SQLITE_NULL && none != 0) {
+        *value = none;
+        return true;
+    }
+    if (type != SQLITE_INTEGER || number < 0) {
+        return damaged(store, error, "its state has no sound '%s'", name);
+    }
+    *value = (uint64_t)number;
+    return true;
+}
+
+static bool hex_bytes(const char *text, uint8_t *bytes, size_t size)
+{
+    if (text == NULL || strlen(text) != size * 2 ||
+        strspn(text, "0123456789abcdef") != size * 2) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        char pair[3] = {text[i * 2], text[i * 2 + 1], '\0'};
+        bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    return true;
+}
+
+static bool state_hex(struct store *store, const char *name, uint8_t *bytes,
+                      size_t size, struct store_error *error)
+{
+    sqlite3_stmt *row = state_row(store, name);
+    bool sound =
+        row != NULL &&
+        hex_bytes((const char *)sqlite3_column_text(row, 0), bytes, size);
+    sqlite3_finalize(row);
+    if (!sound) {
+        return damaged(store, error, "its state has no sound '%s'", name);
+    }
+    return true;
+}
+
+static bool state_hex_number(struct store *store, const char *name,
+                             uint64_t *value, struct store_error *error)
+{
+    uint8_t bytes[8];
+    if (!state_hex(store, name, bytes, sizeof(bytes), error)) {
+        return false;
+    }
+    *value = be_get_u64(bytes);
+    return true;
+}
+
+/* ---- a new directory ---------------------------------------------------- */
+
+static uint64_t new_instance(const struct store *store)
+{
+    uint64_t instance = store->options.instance_seed;
+    while (instance == 0) {
+        if (getrandom(&instance, sizeof(instance), 0) !=
+            (ssize_t)sizeof(instance)) {
+            instance = 0;
+        }
+    }
+    return instance;
+}
+
+static bool run_sql(struct store *store, const char *sql,
+                    struct store_error *error)
+{
+    return sqlite3_exec(store->writer, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           schema_failed(store, store->writer, error,
+                         "its state cannot be written");
+}
+
+static bool first_state(struct store *store, struct store_error *error)
+{
+    char *sql = sqlite3_mprintf(
+        "INSERT INTO state VALUES"
+        " ('schema_version', %d), ('written_by', %Q), ('node_id', %lld),"
+        " ('instance', '%016llx'), ('boot', 0),"
+        " ('cluster_id', '00000000000000000000000000000000'),"
+        " ('epoch', '0000000000000000'), ('term', 0), ('vote', NULL),"
+        " ('ack', 0), ('commit', 0), ('base_index', 0), ('base_term', 0),"
+        " ('base_chain', '00000000000000000000000000000000'),"
+        " ('base_unix_ms', 0), ('base_last_app', 0)",
+        SCHEMA_VERSION, store->options.version, (long long)store->options.id,
+        (unsigned long long)new_instance(store));
+    bool done = run_sql(store, sql, error);
+    sqlite3_free(sql);
+    return done;
+}
+
+static bool count_boot(struct store *store, struct store_error *error)
+{
+    char *sql = sqlite3_mprintf(
+        "UPDATE state SET value = value + 1 WHERE name = 'boot';"
+        "UPDATE state SET value = %Q WHERE name = 'written_by';",
+        store->options.version);
+    bool done = run_sql(store, sql, error);
+    sqlite3_free(sql);
+    return done;
+}
+
+/* ---- the log ------------------------------------------------------------ */
+
+/* The number in column 0 of the only row; false: there is no row. */
+static bool number_of(sqlite3_stmt *statement, uint64_t argument,
+                      uint64_t *value)
+{
+    sqlite3_bind_int64(statement, 1, (int64_t)argument);
+    bool found = sqlite3_step(statement) == SQLITE_ROW &&
+                 sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
+    if (found) {
+        *value = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_reset(statement);
+    return found;
+}
+
+/* Terms never go down: the last entry of a term is found by halving. */
+static bool end_of_run(sqlite3_stmt *term_of, raft_index first, raft_index last,
+                       raft_term term, raft_index *end, raft_index *missing)
+{
+    raft_index low = first;
+    raft_index high = last;
+    while (low < high) {
+        raft_index middle = low + (high - low + 1) / 2;
+        uint64_t found;
+        if (!number_of(term_of, middle, &found)) {
+            *missing = middle;
+            return false;
+        }
+        if (found == term) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    *end = low;
+    return true;
+}
+
+static bool load_runs(struct store *store, raft_index first, raft_index last,
+                      struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    struct raft_run *runs = NULL;
+    size_t capacity = 0;
+    sqlite3_stmt *term_of =
+        schema_prepare(store->writer, "SELECT term FROM log WHERE idx = ?");
+    raft_index at = first;
+    raft_index missing = 0;
+    while (at <= last && missing == 0) {
+        uint64_t term;
+        raft_index end = 0;
+        if (!number_of(term_of, at, &term)) {
+            missing = at;
+        } else if (end_of_run(term_of, at, last, term, &end, &missing)) {
+            runs = x_grow(runs, &capacity, raft->run_count + 1, sizeof(*runs));
+            runs[raft->run_count++] =
+                (struct raft_run){.first = at, .term = term};
+            at = end + 1;
+        }
+    }
+    raft->runs = runs;
+    sqlite3_finalize(term_of);
+    return missing == 0 || damaged(store, error, "entry %llu is missing",
+                                   (unsigned long long)missing);
+}
+
+static bool load_others(struct store *store, struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    raft_index *others = NULL;
+    size_t capacity = 0;
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer, "SELECT idx FROM log WHERE kind <> 1 ORDER BY idx");
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        others =
+            x_grow(others, &capacity, raft->other_count + 1, sizeof(*others));
+        others[raft->other_count++] =
+            (raft_index)sqlite3_column_int64(statement, 0);
+    }
+    raft->others = others;
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ||
+           schema_failed(store, store->writer, error, "it cannot be read");
+}
+
+static bool load_configs(struct store *store, struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    struct raft_config_entry *configs = NULL;
+    size_t capacity = 0;
+    bool sound = true;
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer, "SELECT idx, term, unix_ms, record FROM config_history"
+                       " ORDER BY idx");
+    while (sound && sqlite3_step(statement) == SQLITE_ROW) {
+        const void *record = sqlite3_column_blob(statement, 3);
+        size_t size = (size_t)sqlite3_column_bytes(statement, 3);
+        struct raft_config config;
+        configs = x_grow(configs, &capacity, raft->config_count + 1,
+                         sizeof(*configs));
+        configs[raft->config_count++] = (struct raft_config_entry){
+            .index = (raft_index)sqlite3_column_int64(statement, 0),
+            .term = (raft_term)sqlite3_column_int64(statement, 1),
+            .unix_ms = (uint64_t)sqlite3_column_int64(statement, 2),
+            .payload = blob_copy(record, size)};
+        sound = record != NULL && raft_config_decode(record, size, &config);
+    }
+    raft->configs = configs;
+    raft_index last =
+        raft->config_count == 0 ? 0 : configs[raft->config_count - 1].index;
+    sqlite3_finalize(statement);
+    return sound || damaged(store, error,
+                            "the configuration of entry %llu cannot be read",
+                            (unsigned long long)last);
+}
+
+/* ---- the newest entries ------------------------------------------------- */
+
+static void reverse(struct raft_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct raft_entry entry = entries[i];
+        entries[i] = entries[count - 1 - i];
+        entries[count - 1 - i] = entry;
+    }
+}
+
+static bool check_chain(struct store *store, const struct raft_entry *entries,
+                        size_t count, struct store_error *error)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct digest chain =
+            raft_entry_chain(entries[i - 1].chain, &entries[i]);
+        if (!digest_equal(chain, entries[i].chain)) {
+            return damaged(store, error,
+                           "the chain of digests breaks at entry %llu",
+                           (unsigned long long)entries[i].index);
+        }
+    }
+    return true;
+}
+
+/* From the last entry down: all that are not known to be committed, the one at
+ * the commit index, and more while there is room. */
+static bool load_tail(struct store *store, struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    struct raft_entry *entries = NULL;
+    size_t capacity = 0;
+    size_t bytes = 0;
+    raft_index wanted = raft->last;
+    bool sound = true;
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer, "SELECT " ROW_COLUMNS " FROM log ORDER BY idx DESC");
+    while (wanted > raft->base_index &&
+           (wanted >= raft->commit || bytes < store->options.tail_bytes_max) &&
+           sound && sqlite3_step(statement) == SQLITE_ROW) {
+        entries =
+            x_grow(entries, &capacity, raft->tail_count + 1, sizeof(*entries));
+        struct raft_entry *entry = &entries[raft->tail_count++];
+        sound = rows_entry(statement, entry) && entry->index == wanted;
+        bytes += raft_entry_weight(entry);
+        wanted -= sound;
+    }
+    raft->tail = entries;
+    sqlite3_finalize(statement);
+    reverse(entries, raft->tail_count);
+    return (sound || damaged(store, error, "entry %llu is not what was saved",
+                             (unsigned long long)wanted)) &&
+           check_chain(store, entries, raft->tail_count, error);
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static bool load_identity(struct store *store, struct store_error *error)
+{
+    struct node_identity *identity = &store->start.identity;
+    uint64_t id;
+    if (!state_number(store, "node_id", 0, &id, error) ||
+        !state_number(store, "boot", 0, &identity->boot, error) ||
+        !state_hex_number(store, "instance", &identity->instance, error) ||
+        !state_hex_number(store, "epoch", &identity->epoch, error) ||
+        !state_hex(store, "cluster_id", identity->cluster_id.bytes, DIGEST_SIZE,
+                   error)) {
+        return false;
+    }
+    identity->id = (raft_id)id;
+    if (id != store->options.id) {
+        error->status = EXIT_STATUS_DAMAGED;
+        snprintf(error->text, sizeof(error->text),
+                 "%s belongs to node %llu, and this is node %lu: data-dir or "
+                 "id is wrong",
+                 store->path, (unsigned long long)id,
+                 (unsigned long)store->options.id);
+        return false;
+    }
+    return true;
+}
+
+static bool load_state(struct store *store, struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    uint64_t vote;
+    if (!state_number(store, "term", 0, &raft->term, error) ||
+        !state_number(store, "vote", RAFT_ID_NONE, &vote, error) ||
+        !state_number(store, "ack", 0, &store->start.ack, error) ||
+        !state_number(store, "commit", 0, &raft->commit, error) ||
+        !state_number(store, "base_index", 0, &raft->base_index, error) ||
+        !state_number(store, "base_term", 0, &raft->base_term, error) ||
+        !state_number(store, "base_unix_ms", 0, &raft->base_unix_ms, error) ||
+        !state_number(store, "base_last_app", 0, &raft->base_last_app, error) ||
+        !state_hex(store, "base_chain", raft->base_chain.bytes, DIGEST_SIZE,
+                   error)) {
+        return false;
+    }
+    raft->vote = (raft_id)vote;
+    return true;
+}
+
+/* First and last entry, and the commit index that rides in the last row. */
+static bool load_range(struct store *store, raft_index *first,
+                       struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer,
+        "SELECT (SELECT min(idx) FROM log), idx, commit_idx FROM log"
+        " ORDER BY idx DESC LIMIT 1");
+    int code = sqlite3_step(statement);
+    *first = raft->base_index + 1;
+    raft->last = raft->base_index;
+    if (code == SQLITE_ROW) {
+        *first = (raft_index)sqlite3_column_int64(statement, 0);
+        raft->last = (raft_index)sqlite3_column_int64(statement, 1);
+        raft_index commit = (raft_index)sqlite3_column_int64(statement, 2);
+        raft->commit = commit > raft->commit ? commit : raft->commit;
+    }
+    sqlite3_finalize(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return schema_failed(store, store->writer, error, "it cannot be read");
+    }
+    if (*first != raft->base_index + 1) {
+        return damaged(store, error, "entry %llu is missing",
+                       (unsigned long long)raft->base_index + 1);
+    }
+    return raft->commit <= raft->last ||
+           damaged(store, error,
+                   "entry %llu is missing, though it was committed",
+                   (unsigned long long)raft->commit);
+}
+
+bool load_start(struct store *store, struct store_error *error)
+{
+    sqlite3_stmt *row = state_row(store, "node_id");
+    bool fresh = row == NULL;
+    sqlite3_finalize(row);
+    raft_index first;
+    return (!fresh || first_state(store, error)) && count_boot(store, error) &&
+           load_identity(store, error) && load_state(store, error) &&
+           load_range(store, &first, error) &&
+           load_runs(store, first, store->start.raft.last, error) &&
+           load_others(store, error) && load_configs(store, error) &&
+           load_tail(store, error);
+}
+
+/* The arrays are const only for those who look at them. */
+static void free_array(const void *array)
+{
+    free((void *)(uintptr_t)array);
+}
+
+void load_clear(struct store *store)
+{
+    struct raft_start *raft = &store->start.raft;
+    for (size_t i = 0; i < raft->config_count; i++) {
+        blob_free(raft->configs[i].payload);
+    }
+    for (size_t i = 0; i < raft->tail_count; i++) {
+        struct raft_entry entry = raft->tail[i];
+        raft_entry_clear(&entry);
+    }
+    free_array(raft->runs);
+    free_array(raft->configs);
+    free_array(raft->others);
+    free_array(raft->tail);
+    raft->runs = NULL;
+    raft->configs = NULL;
+    raft->others = NULL;
+    raft->tail = NULL;
+    raft->run_count = 0;
+    raft->config_count = 0;
+    raft->other_count = 0;
+    raft->tail_count = 0;
+}

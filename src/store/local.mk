@@ -1,0 +1,9 @@
+noinst_LIBRARIES += src/store/libstore.a
+src_store_libstore_a_SOURCES = \
+	src/store/internal.h \
+	src/store/load.c \
+	src/store/place.c \
+	src/store/rows.c \
+	src/store/schema.c \
+	src/store/store.c src/store/store.h \
+	src/store/worker.c

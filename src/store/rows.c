@@ -1,0 +1,331 @@
+/* Saves into rows, and rows into entries. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/crc32c.h"
+#include "store/internal.h"
+
+/* No read keeps the WAL from starting over for longer. */
+#define READ_US ((uint64_t)10 * 1000)
+
+uint64_t store_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* ---- the checksum of a row ---------------------------------------------- */
+
+static uint32_t add_blob(uint32_t crc, const struct blob *blob)
+{
+    return blob == NULL ? crc : crc32c(crc, blob->data, blob->size);
+}
+
+static uint32_t checksum_of(const struct raft_entry *entry)
+{
+    uint8_t head[RAFT_ENTRY_HEAD];
+    raft_entry_head(entry, head);
+    uint32_t crc = crc32c(0, head, sizeof(head));
+    return add_blob(add_blob(crc, entry->key), entry->payload);
+}
+
+/* ---- saving ------------------------------------------------------------- */
+
+static int run(struct store *store, enum statement which)
+{
+    sqlite3_stmt *statement = store->statements[which];
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) {
+        store->failure = sqlite3_system_errno(store->writer);
+    }
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static void bind_blob(sqlite3_stmt *statement, int at, const struct blob *blob)
+{
+    /* An empty payload is an empty blob, not NULL. */
+    const void *data = blob == NULL ? "" : (const void *)blob->data;
+    sqlite3_bind_blob64(statement, at, data, blob == NULL ? 0 : blob->size,
+                        SQLITE_STATIC);
+}
+
+static int insert_entry(struct store *store, const struct raft_entry *entry,
+                        raft_index commit)
+{
+    sqlite3_stmt *statement = store->statements[STATEMENT_INSERT];
+    sqlite3_bind_int64(statement, 1, (int64_t)entry->index);
+    sqlite3_bind_int64(statement, 2, (int64_t)entry->term);
+    sqlite3_bind_int(statement, 3, entry->kind);
+    sqlite3_bind_int(statement, 4, entry->flags);
+    sqlite3_bind_int64(statement, 5, (int64_t)entry->unix_ms);
+    if (entry->key == NULL) {
+        sqlite3_bind_null(statement, 6);
+    } else {
+        bind_blob(statement, 6, entry->key);
+    }
+    bind_blob(statement, 7, entry->payload);
+    sqlite3_bind_int64(statement, 8, checksum_of(entry));
+    sqlite3_bind_blob(statement, 9, entry->chain.bytes, DIGEST_SIZE,
+                      SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 10, (int64_t)commit);
+    return run(store, STATEMENT_INSERT);
+}
+
+static int insert_config(struct store *store, const struct raft_entry *entry)
+{
+    struct raft_config config;
+    struct buf text = {0};
+    bool sound =
+        raft_config_decode(entry->payload->data, entry->payload->size, &config);
+    assert(sound);
+    raft_config_text(&config, &text);
+    sqlite3_stmt *statement = store->statements[STATEMENT_CONFIG];
+    sqlite3_bind_int64(statement, 1, (int64_t)entry->index);
+    sqlite3_bind_int64(statement, 2, (int64_t)entry->term);
+    sqlite3_bind_int64(statement, 3, (int64_t)entry->unix_ms);
+    sqlite3_bind_text(statement, 4, (const char *)text.data, (int)text.size,
+                      SQLITE_STATIC);
+    bind_blob(statement, 5, entry->payload);
+    int code = run(store, STATEMENT_CONFIG);
+    buf_free(&text);
+    return code;
+}
+
+static int truncate_log(struct store *store, raft_index from)
+{
+    sqlite3_bind_int64(store->statements[STATEMENT_TRUNCATE], 1, (int64_t)from);
+    sqlite3_bind_int64(store->statements[STATEMENT_CONFIG_TRUNCATE], 1,
+                       (int64_t)from);
+    int code = run(store, STATEMENT_TRUNCATE);
+    return code != SQLITE_OK ? code : run(store, STATEMENT_CONFIG_TRUNCATE);
+}
+
+static int set_number(struct store *store, const char *name, uint64_t value)
+{
+    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, (int64_t)value);
+    return run(store, STATEMENT_STATE);
+}
+
+static int set_text(struct store *store, const char *name, const char *value)
+{
+    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+    return run(store, STATEMENT_STATE);
+}
+
+static int set_vote(struct store *store, raft_id vote)
+{
+    if (vote != RAFT_ID_NONE) {
+        return set_number(store, "vote", vote);
+    }
+    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
+    sqlite3_bind_text(statement, 1, "vote", -1, SQLITE_STATIC);
+    sqlite3_bind_null(statement, 2);
+    return run(store, STATEMENT_STATE);
+}
+
+static int save_state(struct store *store, const struct node_save *save)
+{
+    int code = SQLITE_OK;
+    if (save->log.state_dirty) {
+        code = set_number(store, "term", save->log.term);
+        code = code != SQLITE_OK ? code : set_vote(store, save->log.vote);
+    }
+    /* With rows the commit index rides in them. */
+    if (code == SQLITE_OK && save->log.entry_count == 0) {
+        code = set_number(store, "commit", save->log.commit);
+    }
+    if (code == SQLITE_OK && save->ack_dirty) {
+        code = set_number(store, "ack", save->ack);
+    }
+    if (code == SQLITE_OK && save->cluster_dirty) {
+        char hex[DIGEST_SIZE * 2 + 1];
+        char epoch[17];
+        digest_to_hex(save->cluster_id, hex);
+        snprintf(epoch, sizeof(epoch), "%016llx",
+                 (unsigned long long)save->epoch);
+        code = set_text(store, "cluster_id", hex);
+        code = code != SQLITE_OK ? code : set_text(store, "epoch", epoch);
+    }
+    return code;
+}
+
+static int save_log(struct store *store, const struct raft_save *log)
+{
+    int code = SQLITE_OK;
+    if (log->truncate_from != 0) {
+        code = truncate_log(store, log->truncate_from);
+    }
+    for (size_t i = 0; code == SQLITE_OK && i < log->entry_count; i++) {
+        const struct raft_entry *entry = &log->entries[i];
+        code = insert_entry(store, entry, log->commit);
+        if (code == SQLITE_OK && entry->kind == RAFT_KIND_CONFIG) {
+            code = insert_config(store, entry);
+        }
+    }
+    return code;
+}
+
+static int transaction(struct store *store, const struct node_save *save)
+{
+    int code = run(store, STATEMENT_BEGIN);
+    code = code != SQLITE_OK ? code : save_log(store, &save->log);
+    code = code != SQLITE_OK ? code : save_state(store, save);
+    return code != SQLITE_OK ? code : run(store, STATEMENT_COMMIT);
+}
+
+static bool is_want_of_room(struct store *store, int code)
+{
+    int system = store->failure;
+    return (code & 0xff) == SQLITE_FULL ||
+           (code == SQLITE_IOERR_WRITE &&
+            (system == ENOSPC || system == EDQUOT));
+}
+
+/* Nobody knows what is on disk now; whoever starts again will look. */
+static void die_of(struct store *store, int code)
+{
+    bool damaged =
+        (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+    die(damaged ? EXIT_STATUS_DAMAGED : EXIT_STATUS_DISK,
+        "%s cannot be written: %s (code %d, errno %d): the process ends "
+        "rather than promise what is not on disk",
+        store->path, sqlite3_errmsg(store->writer), code, store->failure);
+}
+
+enum node_save_result rows_save(struct store *store,
+                                const struct node_save *save)
+{
+    int code = transaction(store, save);
+    if (code == SQLITE_OK) {
+        return NODE_SAVE_OK;
+    }
+    if (!is_want_of_room(store, code)) {
+        die_of(store, code);
+    }
+    if (sqlite3_get_autocommit(store->writer) == 0) {
+        run(store, STATEMENT_ROLLBACK);
+    }
+    return NODE_SAVE_NO_ROOM;
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static struct blob *column_blob(sqlite3_stmt *statement, int at)
+{
+    if (sqlite3_column_type(statement, at) == SQLITE_NULL) {
+        return NULL;
+    }
+    const void *data = sqlite3_column_blob(statement, at);
+    int size = sqlite3_column_bytes(statement, at);
+    return blob_copy(data, size < 0 ? 0 : (size_t)size);
+}
+
+static bool column_digest(sqlite3_stmt *statement, int at,
+                          struct digest *digest)
+{
+    const void *data = sqlite3_column_blob(statement, at);
+    if (data == NULL || sqlite3_column_bytes(statement, at) != DIGEST_SIZE) {
+        return false;
+    }
+    memcpy(digest->bytes, data, DIGEST_SIZE);
+    return true;
+}
+
+bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry)
+{
+    *entry = (struct raft_entry){
+        .index = (raft_index)sqlite3_column_int64(statement, 0),
+        .term = (raft_term)sqlite3_column_int64(statement, 1),
+        .kind = (uint8_t)sqlite3_column_int(statement, 2),
+        .flags = (uint8_t)sqlite3_column_int(statement, 3),
+        .unix_ms = (uint64_t)sqlite3_column_int64(statement, 4),
+        .key = column_blob(statement, 5),
+        .payload = column_blob(statement, 6)};
+    bool chained = column_digest(statement, 8, &entry->chain);
+    int64_t checksum = sqlite3_column_int64(statement, 7);
+    return chained && checksum == (int64_t)checksum_of(entry);
+}
+
+static bool read_chain(struct store *store, raft_index index,
+                       struct digest *chain)
+{
+    if (index == store->start.raft.base_index) {
+        *chain = store->start.raft.base_chain;
+        return true;
+    }
+    sqlite3_bind_int64(store->select_chain, 1, (int64_t)index);
+    bool found = sqlite3_step(store->select_chain) == SQLITE_ROW &&
+                 column_digest(store->select_chain, 0, chain);
+    sqlite3_reset(store->select_chain);
+    return found;
+}
+
+/* Takes rows until there are enough, the time is over, or one is damaged. */
+static void read_rows(struct store *store, struct read_request *request)
+{
+    struct node_read_answer *answer = &request->answer;
+    const struct node_read *read = &request->read;
+    uint64_t end_us = store_now_us() + READ_US;
+    struct digest before = answer->prev_chain;
+    raft_index wanted = read->first;
+    size_t capacity = 0;
+    size_t bytes = 0;
+    int code;
+    while ((code = sqlite3_step(store->select)) == SQLITE_ROW) {
+        struct raft_entry entry;
+        bool sound = rows_entry(store->select, &entry);
+        sound = sound && entry.index == wanted &&
+                digest_equal(entry.chain, raft_entry_chain(before, &entry));
+        if (!sound) {
+            raft_entry_clear(&entry);
+            answer->result = NODE_READ_CORRUPT;
+            answer->index = wanted;
+            return;
+        }
+        bytes += raft_entry_weight(&entry);
+        if (answer->entry_count > 0 && bytes > read->bytes_max) {
+            raft_entry_clear(&entry);
+            return;
+        }
+        answer->entries =
+            x_grow(answer->entries, &capacity, answer->entry_count + 1,
+                   sizeof(*answer->entries));
+        answer->entries[answer->entry_count++] = entry;
+        before = entry.chain;
+        wanted++;
+        if (store_now_us() > end_us) {
+            return;
+        }
+    }
+    if (code != SQLITE_DONE) {
+        answer->result = NODE_READ_FAILED;
+    }
+}
+
+void rows_read(struct store *store, struct read_request *request)
+{
+    struct node_read_answer *answer = &request->answer;
+    const struct node_read *read = &request->read;
+    *answer = (struct node_read_answer){
+        .request = read->request, .result = NODE_READ_OK, .first = read->first};
+    if (!read_chain(store, read->first - 1, &answer->prev_chain)) {
+        answer->result = NODE_READ_CORRUPT;
+        answer->index = read->first - 1;
+        return;
+    }
+    sqlite3_bind_int64(store->select, 1, (int64_t)read->first);
+    sqlite3_bind_int64(store->select, 2, (int64_t)read->last);
+    read_rows(store, request);
+    sqlite3_reset(store->select);
+}

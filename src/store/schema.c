@@ -1,0 +1,270 @@
+/* The database.
+ *
+ * One row of `log` is one entry; `commit_idx` is the commit index that was
+ * known when the row was saved, so that it costs no write of its own.
+ * `checksum` is the CRC32C of the row's other fields but `chain` and
+ * `commit_idx`, `chain` the digest of the log up to and including the entry.
+ * `state` holds what there is only one of.  `record` in config_history is the
+ * configuration's bytes (core/config.h), `members` the same for people. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/internal.h"
+
+#define APPLICATION_ID "1918985844" /* "raft" */
+
+static const char tables[] =
+    "CREATE TABLE log ("
+    " idx INTEGER PRIMARY KEY,"
+    " term INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " flags INTEGER NOT NULL,"
+    " unix_ms INTEGER NOT NULL,"
+    " key BLOB,"
+    " payload BLOB NOT NULL,"
+    " checksum INTEGER NOT NULL,"
+    " chain BLOB NOT NULL,"
+    " commit_idx INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX log_others ON log (idx) WHERE kind <> 1;"
+    "CREATE TABLE state ("
+    " name TEXT PRIMARY KEY,"
+    " value ANY"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE config_history ("
+    " idx INTEGER PRIMARY KEY,"
+    " term INTEGER NOT NULL,"
+    " unix_ms INTEGER NOT NULL,"
+    " members TEXT NOT NULL,"
+    " record BLOB NOT NULL"
+    ") STRICT;"
+    "PRAGMA application_id = " APPLICATION_ID ";"
+    "PRAGMA user_version = 1;";
+
+static const char *const sql[STATEMENTS] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_INSERT] = "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
+    [STATEMENT_TRUNCATE] = "DELETE FROM log WHERE idx >= ?",
+    [STATEMENT_CONFIG] = "INSERT INTO config_history VALUES (?,?,?,?,?)",
+    [STATEMENT_CONFIG_TRUNCATE] = "DELETE FROM config_history WHERE idx >= ?",
+    [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES (?,?)",
+};
+
+/* ---- errors ------------------------------------------------------------- */
+
+bool schema_failed(const struct store *store, sqlite3 *db,
+                   struct store_error *error, const char *what)
+{
+    int code = db == NULL ? SQLITE_NOMEM : sqlite3_errcode(db) & 0xff;
+    bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+    error->status = damaged ? EXIT_STATUS_DAMAGED : EXIT_STATUS_DISK;
+    snprintf(error->text, sizeof(error->text), "%s: %s: %s%s", store->path,
+             what, db == NULL ? "out of memory" : sqlite3_errmsg(db),
+             damaged ? "; the file is damaged: this node must be replaced by "
+                       "one with an empty data directory"
+                     : "");
+    return false;
+}
+
+sqlite3_stmt *schema_prepare(sqlite3 *db, const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+    sqlite3_prepare_v3(db, text, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+                       NULL);
+    return statement;
+}
+
+/* ---- pragmas ------------------------------------------------------------ */
+
+/* The value that a pragma or a query of one value gives; -1: none. */
+static int64_t query_number(sqlite3 *db, const char *text)
+{
+    int64_t value = -1;
+    sqlite3_stmt *statement = schema_prepare(db, text);
+    if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
+        value = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static bool is_wal(sqlite3 *db)
+{
+    sqlite3_stmt *statement = schema_prepare(db, "PRAGMA journal_mode = WAL");
+    bool wal =
+        statement != NULL && sqlite3_step(statement) == SQLITE_ROW &&
+        strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    sqlite3_finalize(statement);
+    return wal;
+}
+
+/* What durability rests on is read back, not believed. */
+static bool set_pragmas(struct store *store, struct store_error *error)
+{
+    sqlite3 *db = store->writer;
+    int keep = 1;
+    if (!is_wal(db)) {
+        return schema_failed(store, db, error, "it does not go into WAL mode");
+    }
+    sqlite3_exec(db,
+                 "PRAGMA synchronous = FULL;"
+                 "PRAGMA wal_autocheckpoint = 0;"
+                 "PRAGMA journal_size_limit = -1;"
+                 "PRAGMA trusted_schema = OFF;"
+                 "PRAGMA mmap_size = 0;",
+                 NULL, NULL, NULL);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+    if (query_number(db, "PRAGMA synchronous") != 2 ||
+        query_number(db, "PRAGMA wal_autocheckpoint") != 0) {
+        return schema_failed(store, db, error, "it does not sync as it must");
+    }
+    return true;
+}
+
+/* How long the WAL is, after every commit. */
+static int note_wal(void *context, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    struct store *store = context;
+    store->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+bool schema_checkpoint(struct store *store, int mode)
+{
+    int pages = 0;
+    int done = 0;
+    int code =
+        sqlite3_wal_checkpoint_v2(store->writer, "main", mode, &pages, &done);
+    if (code == SQLITE_OK && pages == done) {
+        store->wal_pages = 0;
+        return true;
+    }
+    return false;
+}
+
+/* ---- tables ------------------------------------------------------------- */
+
+static bool refuse_version(struct store *store, int64_t version,
+                           struct store_error *error)
+{
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer, "SELECT value FROM state WHERE name = 'written_by'");
+    const char *writer = "?";
+    if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
+        writer = (const char *)sqlite3_column_text(statement, 0);
+    }
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s has schema version %lld, written by raftsc %s: this program "
+             "knows versions up to %d",
+             store->path, (long long)version, writer, SCHEMA_VERSION);
+    sqlite3_finalize(statement);
+    return false;
+}
+
+static bool check_version(struct store *store, struct store_error *error)
+{
+    int64_t application = query_number(store->writer, "PRAGMA application_id");
+    if (application != strtoll(APPLICATION_ID, NULL, 10)) {
+        error->status = EXIT_STATUS_DAMAGED;
+        snprintf(error->text, sizeof(error->text),
+                 "%s is not a database of raftsc", store->path);
+        return false;
+    }
+    int64_t version = query_number(store->writer, "PRAGMA user_version");
+    return version == SCHEMA_VERSION || refuse_version(store, version, error);
+}
+
+static bool make_tables(struct store *store, struct store_error *error)
+{
+    sqlite3 *db = store->writer;
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, tables, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        return schema_failed(store, db, error, "its tables cannot be made");
+    }
+    return true;
+}
+
+static bool open_one(struct store *store, sqlite3 **db, int flags,
+                     struct store_error *error)
+{
+    int code = sqlite3_open_v2(store->path, db, flags | SQLITE_OPEN_NOMUTEX,
+                               store->options.vfs);
+    if (code != SQLITE_OK) {
+        return schema_failed(store, *db, error, "it cannot be opened");
+    }
+    sqlite3_extended_result_codes(*db, 1);
+    return true;
+}
+
+static bool prepare_all(struct store *store, struct store_error *error)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        store->statements[i] = schema_prepare(store->writer, sql[i]);
+        if (store->statements[i] == NULL) {
+            return schema_failed(store, store->writer, error,
+                                 "its tables are not as they should be");
+        }
+    }
+    store->select =
+        schema_prepare(store->reader, "SELECT " ROW_COLUMNS " FROM log"
+                                      " WHERE idx BETWEEN ? AND ?"
+                                      " ORDER BY idx");
+    store->select_chain =
+        schema_prepare(store->reader, "SELECT chain FROM log WHERE idx = ?");
+    if (store->select == NULL || store->select_chain == NULL) {
+        return schema_failed(store, store->reader, error,
+                             "its tables are not as they should be");
+    }
+    return true;
+}
+
+static bool has_tables(struct store *store)
+{
+    return query_number(store->writer, "SELECT count(*) FROM sqlite_schema") >
+           0;
+}
+
+bool schema_open(struct store *store, struct store_error *error)
+{
+    if (!open_one(store, &store->writer,
+                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error)) {
+        return false;
+    }
+    sqlite3_wal_hook(store->writer, note_wal, store);
+    if (query_number(store->writer, "PRAGMA schema_version") < 0) {
+        return schema_failed(store, store->writer, error, "it cannot be read");
+    }
+    if (!set_pragmas(store, error)) {
+        return false;
+    }
+    sqlite3_wal_hook(store->writer, note_wal, store);
+    bool made = has_tables(store);
+    if (made ? !check_version(store, error) : !make_tables(store, error)) {
+        return false;
+    }
+    /* The names of the files must last as long as what is in them. */
+    return place_sync(store, error) &&
+           open_one(store, &store->reader, SQLITE_OPEN_READONLY, error) &&
+           prepare_all(store, error);
+}
+
+void schema_close(struct store *store)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(store->statements[i]);
+        store->statements[i] = NULL;
+    }
+    sqlite3_finalize(store->select);
+    sqlite3_finalize(store->select_chain);
+    sqlite3_close(store->reader);
+    sqlite3_close(store->writer);
+    store->reader = NULL;
+    store->writer = NULL;
+}

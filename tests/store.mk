@@ -1,0 +1,12 @@
+# The store, with real files and crashed at every write.
+STORE_TEST_LIBS = src/store/libstore.a src/core/libcore.a src/base/libbase.a \
+	$(SQLITE_LIBS) $(CMOCKA_LIBS)
+STORE_MODEL = tests/store_model.c tests/store_model.h
+
+check_PROGRAMS += tests/test_store tests/test_store_crash
+TESTS += tests/test_store tests/test_store_crash
+tests_test_store_SOURCES = tests/test_store.c $(STORE_MODEL)
+tests_test_store_LDADD = $(STORE_TEST_LIBS)
+tests_test_store_crash_SOURCES = tests/test_store_crash.c \
+	tests/crash_vfs.c tests/crash_vfs.h $(STORE_MODEL)
+tests_test_store_crash_LDADD = $(STORE_TEST_LIBS)

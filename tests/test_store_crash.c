@@ -1,0 +1,202 @@
+/* The store, crashed at every write, truncation and sync of a workload. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "crash_vfs.h"
+#include "store_model.h"
+
+#define SAVES 60
+
+static char live[40];
+static char image[64];
+
+struct walk {
+    struct model before; /* what was answered */
+    struct model after;  /* with the save under way */
+    uint64_t seed;
+    unsigned images;
+    bool inside; /* an image is being looked at */
+};
+
+static struct store *open_in(const char *directory)
+{
+    struct store_options options = {.directory = directory,
+                                    .id = 1,
+                                    .version = "test",
+                                    .tail_bytes_max = 5000,
+                                    .vfs = "crash",
+                                    .checkpoint_pages = 25,
+                                    .instance_seed = 77};
+    struct store_error error = {0};
+    struct store *store = store_open(&options, &error);
+    if (store == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+    }
+    return store;
+}
+
+/* What a crash at this moment leaves is what was answered, or that and the
+ * whole save that was under way. */
+static void look(void *context, unsigned operation)
+{
+    struct walk *walk = context;
+    if (walk->inside) {
+        return;
+    }
+    walk->inside = true;
+    for (uint64_t i = 0; i < 3; i++) {
+        crash_vfs_image(live, image, walk->seed * 1000003 + operation * 3 + i);
+        struct store *store = open_in(image);
+        assert_non_null(store);
+        bool old = model_matches(store, &walk->before);
+        bool fresh = model_matches(store, &walk->after);
+        if (!old && !fresh) {
+            fprintf(stderr, "seed %llu, operation %u, image %llu\n",
+                    (unsigned long long)walk->seed, operation,
+                    (unsigned long long)i);
+        }
+        assert_true(old || fresh);
+        store_close(store);
+        walk->images++;
+    }
+    walk->inside = false;
+}
+
+static void make_directories(void)
+{
+    snprintf(live, sizeof(live), "/tmp/raftsc-store-XXXXXX");
+    assert_non_null(mkdtemp(live));
+    snprintf(image, sizeof(image), "%s-image", live);
+    assert_int_equal(mkdir(image, 0700), 0);
+    crash_vfs_register();
+}
+
+static void remove_directories(void)
+{
+    char path[128];
+    const char *both[] = {live, image};
+    for (int i = 0; i < 2; i++) {
+        crash_vfs_forget(both[i]);
+        snprintf(path, sizeof(path), "%s/lock", both[i]);
+        unlink(path);
+        rmdir(both[i]);
+    }
+}
+
+static void walk_with(uint64_t seed, unsigned *images)
+{
+    static struct walk walk;
+    struct prng prng;
+    prng_seed(&prng, seed);
+    walk = (struct walk){.seed = seed};
+    walk.before.vote = RAFT_ID_NONE;
+    walk.after = walk.before;
+    struct store *store = open_in(live);
+    assert_non_null(store);
+    crash_vfs_watcher(live, look, &walk);
+    for (int i = 0; i < SAVES; i++) {
+        struct node_save save;
+        model_next(&prng, &walk.after, &save);
+        assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        walk.before = walk.after;
+        raft_save_clear(&save.log);
+    }
+    crash_vfs_watcher("", NULL, NULL);
+    store_close(store);
+    store = open_in(live);
+    assert_true(model_matches(store, &walk.before));
+    store_close(store);
+    *images += walk.images;
+}
+
+static void no_crash_loses_or_halves_what_was_answered(void **state)
+{
+    (void)state;
+    unsigned images = 0;
+    make_directories();
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        crash_vfs_forget(live);
+        walk_with(seed, &images);
+    }
+    printf("%u crashes\n", images);
+    assert_true(images > 1000);
+    remove_directories();
+}
+
+/* Also the very first start, and every later one, can be cut off anywhere. */
+static void look_at_start(void *context, unsigned operation)
+{
+    struct walk *walk = context;
+    if (walk->inside) {
+        return;
+    }
+    walk->inside = true;
+    crash_vfs_image(live, image, operation);
+    struct store *store = open_in(image);
+    assert_non_null(store);
+    assert_true(model_matches(store, &walk->before));
+    store_close(store);
+    walk->images++;
+    walk->inside = false;
+}
+
+static void a_start_can_be_cut_off_anywhere(void **state)
+{
+    (void)state;
+    static struct walk walk;
+    make_directories();
+    walk = (struct walk){0};
+    walk.before.vote = RAFT_ID_NONE;
+    crash_vfs_watcher(live, look_at_start, &walk);
+    store_close(open_in(live));
+    store_close(open_in(live));
+    crash_vfs_watcher("", NULL, NULL);
+    assert_true(walk.images > 10);
+    remove_directories();
+}
+
+/* A save that finds no room, at any write, leaves what was; the same save
+ * succeeds later. */
+static void a_full_disk_is_survived_at_every_write(void **state)
+{
+    (void)state;
+    static struct model model;
+    struct prng prng;
+    unsigned refused = 0;
+    make_directories();
+    prng_seed(&prng, 4);
+    model = (struct model){.vote = RAFT_ID_NONE};
+    struct store *store = open_in(live);
+    for (unsigned i = 0; i < 200; i++) {
+        struct node_save save;
+        model_next(&prng, &model, &save);
+        crash_vfs_fill(i % 12 + 1);
+        enum node_save_result result = model_save(store, &save);
+        refused += result == NODE_SAVE_NO_ROOM;
+        crash_vfs_fill(0);
+        if (result == NODE_SAVE_NO_ROOM) {
+            assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        }
+        raft_save_clear(&save.log);
+    }
+    store_close(store);
+    store = open_in(live);
+    assert_true(model_matches(store, &model));
+    store_close(store);
+    assert_true(refused > 50);
+    remove_directories();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_crash_loses_or_halves_what_was_answered),
+        cmocka_unit_test(a_start_can_be_cut_off_anywhere),
+        cmocka_unit_test(a_full_disk_is_survived_at_every_write),
+    };
+    return RUN(tests);
+}
