@@ -1,0 +1,3 @@
+dist_man_MANS += \
+	man/raftsc.8 \
+	man/raftsc.conf.5

@@ -1,0 +1,247 @@
+#include "daemon/configfile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Where a value came from, and what has been said so far. */
+struct reading {
+    const struct configfile *file;
+    struct settings *settings;
+    struct buf *errors;
+    unsigned line;      /* 0: not of the file */
+    unsigned given[64]; /* by key: its line plus 1; 0: not given */
+};
+
+static void complain(struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void complain(struct reading *reading, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (reading->line > 0) {
+        buf_printf(reading->errors, "%s:%u: %s\n", reading->file->path,
+                   reading->line, text);
+    } else {
+        buf_printf(reading->errors, "%s: %s\n", reading->file->path, text);
+    }
+}
+
+/* ---- values ------------------------------------------------------------- */
+
+/* The value of one ${NAME} whose name begins at `at`; NULL: said why. */
+static const char *expand_one(struct reading *reading, const char *key,
+                              const char *at, struct buf *out)
+{
+    const char *end = strchr(at, '}');
+    if (end == NULL) {
+        complain(reading, "%s: '${' has no '}'", key);
+        return NULL;
+    }
+    char name[256];
+    snprintf(name, sizeof(name), "%.*s", (int)(end - at), at);
+    const char *value = getenv(name);
+    if (value == NULL) {
+        complain(reading,
+                 "%s: ${%s}: the environment has no variable of that name", key,
+                 name);
+        return NULL;
+    }
+    buf_append_text(out, value);
+    return end + 1;
+}
+
+/* The caller owns what it gets; NULL: said why. */
+static char *expand(struct reading *reading, const char *key, const char *value)
+{
+    struct buf out = {0};
+    while (value != NULL && *value != '\0') {
+        if (value[0] == '$' && value[1] == '{') {
+            value = expand_one(reading, key, value + 2, &out);
+        } else {
+            buf_append_u8(&out, (uint8_t)*value++);
+        }
+    }
+    buf_append_u8(&out, '\0');
+    if (value == NULL) {
+        buf_free(&out);
+        return NULL;
+    }
+    return (char *)out.data;
+}
+
+static void take(struct reading *reading, const char *key, const char *raw)
+{
+    size_t count;
+    const struct setting *setting = settings_find(key);
+    if (setting == NULL) {
+        complain(reading,
+                 "%s: there is no such key: raftsc.conf(5) names those that "
+                 "there are",
+                 key);
+        return;
+    }
+    unsigned *given = &reading->given[setting - settings_table(&count)];
+    if (*given > 0 && reading->line > 0) {
+        complain(reading, "%s: it was given before, in line %u", key,
+                 *given - 1);
+        return;
+    }
+    *given = reading->line + 1;
+    char why[512];
+    char *value = expand(reading, key, raw);
+    if (value != NULL &&
+        !settings_read(reading->settings, setting, value, why, sizeof(why))) {
+        complain(reading, "%s: %s", key, why);
+    }
+    free(value);
+}
+
+/* ---- lines -------------------------------------------------------------- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static char *trim(char *text)
+{
+    while (is_space(*text)) {
+        text++;
+    }
+    size_t size = strlen(text);
+    while (size > 0 && is_space(text[size - 1])) {
+        text[--size] = '\0';
+    }
+    return text;
+}
+
+/* A # begins a comment at the start, and behind white space. */
+static void cut_comment(char *line)
+{
+    for (size_t i = 0; line[i] != '\0'; i++) {
+        if (line[i] == '#' && (i == 0 || is_space(line[i - 1]))) {
+            line[i] = '\0';
+            return;
+        }
+    }
+}
+
+static void take_pair(struct reading *reading, char *pair, const char *where)
+{
+    char *equals = strchr(pair, '=');
+    if (equals == NULL) {
+        char shown[80];
+        complain(reading, "%s'%s': expected key = value", where,
+                 text_printable(shown, sizeof(shown), pair, strlen(pair)));
+        return;
+    }
+    *equals = '\0';
+    take(reading, trim(pair), trim(equals + 1));
+}
+
+static void take_line(struct reading *reading, char *line)
+{
+    cut_comment(line);
+    line = trim(line);
+    if (*line != '\0') {
+        take_pair(reading, line, "");
+    }
+}
+
+static bool read_lines(struct reading *reading)
+{
+    FILE *stream = fopen(reading->file->path, "re");
+    if (stream == NULL) {
+        complain(reading, "it cannot be opened: %s", strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t capacity = 0;
+    while (getline(&line, &capacity, stream) >= 0) {
+        reading->line++;
+        take_line(reading, line);
+    }
+    bool sound = !ferror(stream);
+    reading->line = 0;
+    if (!sound) {
+        complain(reading, "it cannot be read: %s", strerror(errno));
+    }
+    free(line);
+    fclose(stream);
+    return sound;
+}
+
+static void read_overrides(struct reading *reading)
+{
+    static const char option[] = "-o";
+    struct configfile as_option = *reading->file;
+    const struct configfile *file = reading->file;
+    as_option.path = option;
+    reading->file = &as_option;
+    for (size_t i = 0; i < file->override_count; i++) {
+        char *pair = x_strdup(file->overrides[i]);
+        take_pair(reading, pair, "");
+        free(pair);
+    }
+    reading->file = file;
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static void find_missing(struct reading *reading)
+{
+    size_t count;
+    const struct setting *table = settings_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (table[i].fallback == NULL && reading->given[i] == 0) {
+            complain(reading, "%s: it is missing, and has no default",
+                     table[i].name);
+        }
+    }
+}
+
+static void check(struct reading *reading)
+{
+    char why[512];
+    const char *key = NULL;
+    size_t count;
+    if (reading->settings->peer_advertise[0] == '\0') {
+        memcpy(reading->settings->peer_advertise,
+               reading->settings->peer_listen,
+               sizeof(reading->settings->peer_advertise));
+    }
+    if (settings_check(reading->settings, &key, why, sizeof(why))) {
+        return;
+    }
+    unsigned given =
+        reading->given[settings_find(key) - settings_table(&count)];
+    reading->line = given > 1 ? given - 1 : 0;
+    complain(reading, "%s: %s", key, why);
+    reading->line = 0;
+}
+
+bool configfile_read(const struct configfile *file, struct settings *settings,
+                     struct buf *errors)
+{
+    struct reading reading = {
+        .file = file, .settings = settings, .errors = errors};
+    settings_defaults(settings);
+    if (!read_lines(&reading)) {
+        return false;
+    }
+    read_overrides(&reading);
+    find_missing(&reading);
+    if (errors->size == 0) {
+        check(&reading); /* sense is made only of what is sound */
+    }
+    return errors->size == 0;
+}

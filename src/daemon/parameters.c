@@ -1,0 +1,138 @@
+#include "daemon/parameters.h"
+
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct node_settings parameters_for_node(const struct settings *settings)
+{
+    return (struct node_settings){
+        .id = settings->id,
+        .cluster = settings->cluster,
+        .advertise = settings->peer_advertise,
+        .version = PACKAGE_VERSION,
+        .process_id = (uint64_t)getpid(),
+        .bootstrap = settings->bootstrap,
+        .election_timeout_us = settings->election_timeout_us,
+        .heartbeat_us = settings->heartbeat_us,
+        .request_timeout_us = settings->request_timeout_us,
+        .max_payload = settings->max_payload,
+        .max_clients = settings->max_clients,
+        .max_pending_bytes = settings->max_pending,
+        .cache_bytes = settings->cache_size,
+        .forward = settings->forward,
+    };
+}
+
+static void apply(struct loop *loop)
+{
+    struct node_settings settings = parameters_for_node(&loop->settings);
+    log_set(loop->settings.log_level, loop->settings.log_format);
+    node_set(loop->node, &settings);
+}
+
+/* ---- CONFIG GET, CONFIG SET --------------------------------------------- */
+
+static const char *get(void *context, size_t at, char *value, size_t size)
+{
+    struct loop *loop = context;
+    size_t count;
+    const struct setting *setting = &settings_table(&count)[at];
+    settings_show(&loop->settings, setting, value, size);
+    return setting->name;
+}
+
+static bool set(void *context, const char *name, const char *value, char *why,
+                size_t why_size)
+{
+    struct loop *loop = context;
+    const struct setting *setting = settings_find(name);
+    if (setting == NULL) {
+        snprintf(why, why_size,
+                 "there is no parameter '%.64s': CONFIG GET * "
+                 "names those that there are",
+                 name);
+        return false;
+    }
+    if (!setting->at_run_time) {
+        snprintf(why, why_size,
+                 "%s cannot change at run time: set it in the file, and start "
+                 "the node again",
+                 name);
+        return false;
+    }
+    struct settings *changed = x_malloc(sizeof(*changed));
+    *changed = loop->settings;
+    const char *key = name;
+    char what[400];
+    bool sound = settings_read(changed, setting, value, what, sizeof(what)) &&
+                 settings_check(changed, &key, what, sizeof(what));
+    if (sound) {
+        loop->settings = *changed;
+        apply(loop);
+    } else {
+        snprintf(why, why_size, "%s: %s", key, what);
+    }
+    free(changed);
+    return sound;
+}
+
+struct node_parameters parameters_of(struct loop *loop)
+{
+    struct node_parameters parameters = {
+        .context = loop, .get = get, .set = set};
+    settings_table(&parameters.count);
+    return parameters;
+}
+
+/* ---- SIGHUP ------------------------------------------------------------- */
+
+static void reload_one(struct loop *loop, const struct settings *fresh,
+                       const struct setting *setting)
+{
+    static char before[SETTINGS_VALUE_MAX];
+    static char after[SETTINGS_VALUE_MAX];
+    char why[256];
+    settings_show(&loop->settings, setting, before, sizeof(before));
+    settings_show(fresh, setting, after, sizeof(after));
+    if (strcmp(before, after) == 0) {
+        return;
+    }
+    if (!setting->at_run_time) {
+        log_line(LOG_LEVEL_WARNING,
+                 "%s cannot change at run time: it stays %.200s until the "
+                 "node is started again",
+                 setting->name, before);
+        return;
+    }
+    settings_read(&loop->settings, setting, after, why, sizeof(why));
+    log_line(LOG_LEVEL_INFO, "%s is %.200s now; it was %.200s", setting->name,
+             after, before);
+}
+
+void parameters_reload(struct loop *loop)
+{
+    struct settings *fresh = x_malloc(sizeof(*fresh));
+    struct buf errors = {0};
+    size_t count;
+    const struct setting *table = settings_table(&count);
+    if (configfile_read(&loop->file, fresh, &errors)) {
+        for (size_t i = 0; i < count; i++) {
+            reload_one(loop, fresh, &table[i]);
+        }
+        apply(loop);
+        log_line(LOG_LEVEL_INFO, "the configuration was read again");
+    } else {
+        log_line(LOG_LEVEL_ERROR,
+                 "the configuration stays as it was; the file has errors: "
+                 "%.*s",
+                 (int)errors.size, (const char *)errors.data);
+    }
+    buf_free(&errors);
+    free(fresh);
+}

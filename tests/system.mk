@@ -1,0 +1,7 @@
+# Real processes.
+SYSTEM_TESTS = tests/system/test_clients.py tests/system/test_cluster.py \
+	tests/system/test_daemon.py tests/system/test_errors.py
+TESTS += $(SYSTEM_TESTS)
+dist_noinst_SCRIPTS += $(SYSTEM_TESTS)
+EXTRA_DIST += tests/system/cluster.py tests/system/history.py \
+	tests/system/use_hiredis.c

@@ -1,0 +1,191 @@
+"""The program itself: options, exit statuses, sockets, signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from cluster import Client, Cluster, main, program, submit, until
+
+
+def run(*arguments):
+    done = subprocess.run([program("raftsc"), *arguments], timeout=30,
+                          capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_the_command_line():
+    status, out, _ = run("--version")
+    assert status == 0 and out.startswith("raftsc ")
+    status, out, _ = run("--help")
+    assert status == 0 and "usage: raftsc -c FILE" in out
+    assert run()[0] == 64
+    assert run("--nope")[0] == 64
+    assert run("-c", "/dev/null", "more")[0] == 64
+
+
+def test_a_configuration_is_checked_and_printed():
+    with Cluster(0) as cluster:
+        path = os.path.join(cluster.directory, "conf")
+        with open(path, "w", encoding="ascii") as conf:
+            conf.write("id = 3\ndata-dir = /nowhere\npeer-listen = a:7000\n")
+        status, out, _ = run("-c", path, "-t", "-o", "cluster=other")
+        assert status == 0, out
+        lines = out.splitlines()
+        assert "id = 3" in lines and "cluster = other" in lines
+        assert "max-payload = 1MiB" in lines
+        status, _, said = run("-c", path, "-t", "-o", "max-payload=1TiB")
+        assert status == 78 and "max-payload" in said
+        status, _, said = run("-c", path + ".missing", "-t")
+        assert status == 78 and "cannot be opened" in said
+        os.unlink(path)
+
+
+def last_line(node):
+    with open(node.log, encoding="utf-8") as log:
+        return log.read()
+
+
+def test_exit_statuses_tell_the_cause():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        first = node.process
+        # The data directory is in use.
+        other = subprocess.run(
+            [program("raftsc"), "-c", node.conf, "-o",
+             "app-socket=" + node.directory + "/other.sock"],
+            capture_output=True, timeout=30, check=False)
+        assert other.returncode == 75, other.stderr
+        assert str(first.pid).encode() in other.stderr
+        node.kill(signal.SIGTERM)
+        # The port is taken.
+        with socket.create_server((cluster.address, 7000)):
+            node.start()
+            assert node.process.wait(30) == 71
+        assert "7000" in last_line(node)
+        node.process = None
+        # The database is another node's.
+        assert run("-c", node.conf, "-o", "id=7", "-o",
+                   "bootstrap=7=a:1")[0] == 65
+        # The directory is not there.
+        assert run("-c", node.conf, "-o", "data-dir=/nowhere")[0] == 74
+
+
+def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        node.kill()
+        assert os.path.exists(node.socket)
+        node.start().wait_answers()
+        assert os.stat(node.socket).st_mode & 0o777 == 0o660
+        node.kill(signal.SIGTERM)
+        assert not os.path.exists(node.socket)
+        with socket.socket(socket.AF_UNIX) as live:
+            live.bind(node.socket)
+            live.listen()
+            node.start()
+            assert node.process.wait(30) == 71
+        os.unlink(node.socket)
+        with open(node.socket, "w", encoding="ascii") as file:
+            file.write("precious")
+        node.process = None
+        node.start()
+        assert node.process.wait(30) == 71
+        node.process = None
+        with open(node.socket, encoding="ascii") as file:
+            assert file.read() == "precious"
+        os.unlink(node.socket)
+
+
+def test_sighup_takes_what_can_change_and_names_what_cannot():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        with open(node.conf, "a", encoding="ascii") as conf:
+            conf.write("max-payload = 3MiB\napp-socket-mode = 0600\n")
+        node.process.send_signal(signal.SIGHUP)
+        until("the new value", lambda: node.call(
+            "CONFIG", "GET", "max-payload")[1] == b"3MiB")
+        assert "app-socket-mode cannot change at run time" in last_line(node)
+        with open(node.conf, "a", encoding="ascii") as conf:
+            conf.write("nonsense\n")
+        node.process.send_signal(signal.SIGHUP)
+        until("the error", lambda: "'nonsense'" in last_line(node))
+        assert node.call("CONFIG", "GET", "max-payload")[1] == b"3MiB"
+
+
+def test_systemd_is_told():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0]
+        node.wait_answers().kill()
+        path = os.path.join(cluster.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(30)
+            os.environ["NOTIFY_SOCKET"] = path
+            os.environ["WATCHDOG_USEC"] = "200000"
+            try:
+                node.start()
+            finally:
+                del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+            heard = set()
+            wanted = {b"READY=1", b"WATCHDOG=1"}
+            while not wanted <= heard or not any(
+                    said.startswith(b"STATUS=leader") for said in heard):
+                heard.add(listener.recv(1000))
+            node.process.send_signal(signal.SIGTERM)
+            while b"STOPPING=1" not in heard:
+                heard.add(listener.recv(1000))
+
+
+def test_one_client_too_many_is_told_so():
+    with Cluster(1, max_clients="2") as cluster:
+        node = cluster.nodes[0].wait_answers()
+        with node.client() as first, node.client() as second:
+            assert first.call("PING") == "PONG"
+            assert second.call("PING") == "PONG"
+            with Client(node.socket) as third:
+                text = str(third.reply())
+            assert text == "ERR max number of clients reached", text
+
+
+def test_a_reader_that_never_reads_slows_nobody_and_costs_little():
+    with Cluster(1) as cluster:
+        until("leader", cluster.leader_now)
+        node = cluster.nodes[0]
+        with node.client() as deaf:
+            deaf.send("FOLLOW", 1)
+            with node.client() as writer:
+                for _ in range(10):
+                    for _ in range(100):
+                        writer.send("SUBMIT", b"x" * 100000)
+                    for _ in range(100):
+                        assert isinstance(writer.reply(), int)
+            listing = node.call("CLIENT", "LIST").decode()
+            waiting = max(int(word[4:]) for word in listing.split()
+                          if word.startswith("out="))
+            assert waiting < 2 << 20, listing
+            # It reads after all, and misses nothing.
+            last = 0
+            for _ in range(1000):
+                push = deaf.reply()
+                assert push[0] == b"entry" and push[1] > last
+                last = push[1]
+        submit(node, b"after")
+
+
+def test_a_stream_whose_app_is_gone_does_not_stay():
+    with Cluster(1) as cluster:
+        until("leader", cluster.leader_now)
+        node = cluster.nodes[0]
+        for words in (["FOLLOW", 1], ["EVENTS"], ["WAIT", 10 ** 9]):
+            with node.client() as client:
+                client.send(*words)
+                until("it is known", lambda: int(
+                    node.info()["connected_clients"]) == 2)
+            until("it is forgotten", lambda: int(
+                node.info()["connected_clients"]) == 1)
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
