@@ -5,3 +5,4 @@ include tests/sim.mk
 include tests/store.mk
 include tests/daemon.mk
 include tests/system.mk
+include tests/ctl.mk

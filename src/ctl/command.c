@@ -1,0 +1,203 @@
+#include "ctl/command.h"
+
+#include <string.h>
+
+#define ARGUMENTS_ANY ((size_t)1000) /* what one request can hold, about */
+
+static enum ctl_status run_help(struct ctl *ctl, char **arguments,
+                                size_t count);
+
+static const struct command commands[] = {
+    {"status", "", 0, 0, 0, "the cluster, as this node sees it",
+     "A table of all members: their role, whether this node is connected to\n"
+     "them, and, on the leader, how far each has the log (MATCH), how many\n"
+     "entries it lacks (LAG), and when it was last heard.  Above it the\n"
+     "node's own role, term and indexes, and, where there is no leader or no\n"
+     "configuration, for what or whom the node waits.\n",
+     run_status},
+    {"watch", "", 0, 0, OPTION_INTERVAL, "status, again and again",
+     "A live view of status on a terminal, until ^C; elsewhere it prints the\n"
+     "status once per interval (1 second).  A node that goes away is waited\n"
+     "for, unless it was never there.  ^C ends it with status 0.\n",
+     run_watch},
+    {"members", "", 0, 0, 0, "the members of the configuration",
+     "Id, address and role of each member.  On a node that has no\n"
+     "configuration nothing is listed.\n",
+     run_members},
+    {"bootstrap", "MEMBER...", 1, ARGUMENTS_ANY, 0,
+     "make the first configuration",
+     "Each MEMBER is id=host:port, with /learner behind it for one that does\n"
+     "not vote; the node itself must be among them, and must have no\n"
+     "configuration.  With several members each of them must be told the\n"
+     "same, and the answer comes once all of them have been up together:\n"
+     "status says for whom the node waits.  Prints the index of the\n"
+     "configuration.\n",
+     run_bootstrap},
+    {"history", "", 0, 0, 0, "every configuration there has been",
+     "Index, term, time (UTC) and members of each configuration, the oldest\n"
+     "first.\n",
+     run_history},
+    {"submit", "[PAYLOAD | -]", 0, 1, OPTION_FILE | OPTION_QUIET,
+     "put an entry into the log",
+     "Submits PAYLOAD, or with -f what FILE holds (- is standard input), as\n"
+     "one entry, and prints its index once it is committed.  With - as\n"
+     "payload each line of standard input, without its line end, is one\n"
+     "entry; up to 256 of them are under way at a time, in order, and a bar\n"
+     "on a terminal shows how far it is.  The first line that is refused\n"
+     "stops the reading; each line that failed, or may have, is named with\n"
+     "the reason.\n",
+     run_submit},
+    {"wait", "INDEX [TIMEOUT-MS]", 1, 2, 0, "wait until INDEX is committed",
+     "Prints the commit index once this node knows that INDEX is committed.\n"
+     "Without TIMEOUT-MS (milliseconds) it waits for ever.\n",
+     run_wait},
+    {"barrier", "", 0, 0, 0, "make the next local read linearizable",
+     "Asks the leader for a read index and waits until it can be delivered\n"
+     "here.  Prints the index of the last entry that a reader must have\n"
+     "applied.\n",
+     run_barrier},
+    {"read", "FROM [COUNT]", 1, 2, OPTION_RAW, "print committed entries",
+     "Prints up to COUNT (100) committed entries from index FROM on, one a\n"
+     "line: index, term, payload.  Bytes that are not printable ASCII are\n"
+     "shown as redis-cli shows them (\\n, \\xff, and \\\\ for a backslash).\n"
+     "What is not committed yet is not waited for.\n",
+     run_read},
+    {"follow", "[FROM]", 0, 1, OPTION_RAW,
+     "print entries as they are committed",
+     "Prints each committed entry from index FROM on, as read does, and goes\n"
+     "on with those to come, with no gap and none twice.  Without FROM it\n"
+     "begins behind the app's last ACK.  ^C ends it with status 0.\n",
+     run_follow},
+    {"events", "", 0, 0, 0, "print changes of role, leader, configuration",
+     "The present state of each first, then each change as it happens.  ^C\n"
+     "ends it with status 0.\n",
+     run_events},
+    {"config get", "PATTERN", 1, 1, 0, "show run-time parameters",
+     "Prints key = value for each key that matches PATTERN, with *, ? and\n"
+     "[a-z] as in Redis; quote them from the shell.\n",
+     run_config_get},
+    {"config set", "KEY VALUE", 2, 2, 0, "change a run-time parameter",
+     "Takes effect at once and is not written to the configuration file.\n",
+     run_config_set},
+    {"help", "[COMMAND]", 0, 2, 0, "this list, or the help of one command", "",
+     run_help},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+/* How many of the words are the whole name; 0: they are another's. */
+static size_t name_match(const char *name, char **words, size_t count)
+{
+    const char *space = strchr(name, ' ');
+    size_t first = space == NULL ? strlen(name) : (size_t)(space - name);
+
+    if (count == 0 || strlen(words[0]) != first ||
+        memcmp(words[0], name, first) != 0)
+        return 0;
+    if (space == NULL)
+        return 1;
+    return count > 1 && strcmp(words[1], space + 1) == 0 ? 2 : 0;
+}
+
+const struct command *command_find(char **words, size_t count, size_t *used)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        *used = name_match(commands[i].name, words, count);
+        if (*used > 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static void command_usage(FILE *file, const struct command *command)
+{
+    fprintf(file, "usage: raftctl [OPTION...] %s%s%s\n", command->name,
+            command->arguments[0] == 0 ? "" : " ", command->arguments);
+}
+
+enum ctl_status command_run(const struct command *command, struct ctl *ctl,
+                            char **arguments, size_t count)
+{
+    unsigned foreign = ctl->options.given & ~command->options;
+
+    if (foreign != 0) {
+        ctl_complain("%s takes no option --%s", command->name,
+                     options_name(foreign));
+        command_usage(stderr, command);
+        return CTL_USAGE;
+    }
+    if (count < command->arguments_min || count > command->arguments_max) {
+        ctl_complain("%s: too %s arguments", command->name,
+                     count < command->arguments_min ? "few" : "many");
+        command_usage(stderr, command);
+        return CTL_USAGE;
+    }
+    return command->run(ctl, arguments, count);
+}
+
+void command_help_all(FILE *file)
+{
+    fputs("usage: raftctl [OPTION...] COMMAND [ARGUMENT...]\n\nCommands:\n",
+          file);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "%s %s", commands[i].name,
+                 commands[i].arguments);
+        fprintf(file, "  %-24s  %s\n", text, commands[i].summary);
+    }
+    fputs("\nOptions:\n", file);
+    options_help(file, 0);
+    fputs("\nraftctl help COMMAND says more.  Exit status: 0 done, 1 refused, "
+          "2 usage,\n3 cannot reach the node, 4 uncertain: it may have "
+          "happened.\n",
+          file);
+}
+
+static bool name_begins(const char *name, char **words, size_t count)
+{
+    size_t length = strlen(words[0]);
+
+    if (count > 1)
+        return name_match(name, words, count) == 2;
+    return strncmp(name, words[0], length) == 0 &&
+           (name[length] == 0 || name[length] == ' ');
+}
+
+bool command_help(FILE *file, char **words, size_t count)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *command = &commands[i];
+
+        if (!name_begins(command->name, words, count))
+            continue;
+        if (found)
+            fputc('\n', file);
+        found = true;
+        command_usage(file, command);
+        fprintf(file, "\n%s%s%s", command->help,
+                command->help[0] == 0 ? command->summary : "",
+                command->help[0] == 0 ? "\n" : "");
+        if (command->options != 0) {
+            fputs("\nOptions:\n", file);
+            options_help(file, command->options);
+        }
+    }
+    return found;
+}
+
+static enum ctl_status run_help(struct ctl *ctl, char **arguments, size_t count)
+{
+    (void)ctl;
+    if (count == 0) {
+        command_help_all(stdout);
+        return CTL_DONE;
+    }
+    if (command_help(stdout, arguments, count))
+        return CTL_DONE;
+    ctl_complain("there is no command '%s'; raftctl help lists them",
+                 arguments[0]);
+    return CTL_USAGE;
+}

@@ -1,0 +1,30 @@
+noinst_LIBRARIES += src/ctl/libctl.a
+src_ctl_libctl_a_SOURCES = \
+	src/ctl/client.c src/ctl/client.h \
+	src/ctl/command.c src/ctl/command.h \
+	src/ctl/commands_config.c \
+	src/ctl/commands_log.c \
+	src/ctl/commands_status.c \
+	src/ctl/commands_stream.c \
+	src/ctl/commands_submit.c \
+	src/ctl/ctl.c src/ctl/ctl.h \
+	src/ctl/entry.c src/ctl/entry.h \
+	src/ctl/escape.c src/ctl/escape.h \
+	src/ctl/info.c src/ctl/info.h \
+	src/ctl/interrupt.c src/ctl/interrupt.h \
+	src/ctl/json.c src/ctl/json.h \
+	src/ctl/lines.c src/ctl/lines.h \
+	src/ctl/members.c src/ctl/members.h \
+	src/ctl/options.c src/ctl/options.h \
+	src/ctl/progress.c src/ctl/progress.h \
+	src/ctl/scan.c src/ctl/scan.h \
+	src/ctl/status.c src/ctl/status.h \
+	src/ctl/status_json.c \
+	src/ctl/status_text.c \
+	src/ctl/submit.h \
+	src/ctl/submit_lines.c \
+	src/ctl/table.c src/ctl/table.h
+
+bin_PROGRAMS += raftctl
+raftctl_SOURCES = src/ctl/main.c
+raftctl_LDADD = src/ctl/libctl.a src/wire/libwire.a src/base/libbase.a

@@ -1,0 +1,205 @@
+#include "ctl/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define LONG_ONLY 256 /* letters above it are no letters */
+
+enum option_letter { LETTER_JSON = LONG_ONLY, LETTER_TIMEOUT, LETTER_RAW };
+
+struct option_row {
+    int letter;
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    unsigned bit;         /* 0: every command takes it */
+    const char *help;
+};
+
+static const struct option_row rows[] = {
+    {'s', "socket", "SOCKET", 0,
+     "the node's app socket (default: $" OPTIONS_SOCKET_VARIABLE
+     ",\n                          then " OPTIONS_SOCKET_DEFAULT ")"},
+    {LETTER_JSON, "json", NULL, 0, "one JSON object a line"},
+    {LETTER_TIMEOUT, "timeout", "SECONDS", 0, "wait no longer for an answer"},
+    {'h', "help", NULL, 0, "this text, or that of a command"},
+    {'V', "version", NULL, 0, "the version of raftctl"},
+    {'f', "file", "FILE", OPTION_FILE, "the payload is what FILE holds"},
+    {'q', "quiet", NULL, OPTION_QUIET, "print no indexes"},
+    {LETTER_RAW, "raw", NULL, OPTION_RAW, "only payloads, byte for byte"},
+    {'n', "interval", "SECONDS", OPTION_INTERVAL, "time between two looks"},
+};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+static const struct option_row *row_of(int letter)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (rows[i].letter == letter)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+/* The tables of getopt_long(3), made of our own. */
+static void getopt_tables(char *letters, struct option *names)
+{
+    *letters++ = '-'; /* arguments come as they stand, in their place */
+    *letters++ = ':'; /* a missing one is told from an unknown option */
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        names[i].name = rows[i].name;
+        names[i].has_arg =
+            rows[i].argument == NULL ? no_argument : required_argument;
+        names[i].flag = NULL;
+        names[i].val = rows[i].letter;
+        if (rows[i].letter >= LONG_ONLY)
+            continue;
+        *letters++ = (char)rows[i].letter;
+        if (rows[i].argument != NULL)
+            *letters++ = ':';
+    }
+    *letters = 0;
+    memset(&names[ROW_COUNT], 0, sizeof(names[ROW_COUNT]));
+}
+
+/* Seconds, or a duration with a unit; more than nothing. */
+static bool seconds_read(const char *text, uint64_t *value_us)
+{
+    char with_unit[64];
+    size_t length = strlen(text);
+
+    if (text_to_duration_us(text, length, value_us))
+        return *value_us > 0;
+    if (length + 2 > sizeof(with_unit))
+        return false;
+    snprintf(with_unit, sizeof(with_unit), "%ss", text);
+    return text_to_duration_us(with_unit, length + 1, value_us) &&
+           *value_us > 0;
+}
+
+/* False: its value is not one. */
+static bool option_set(struct options *options, const struct option_row *row,
+                       const char *value)
+{
+    options->given |= row->bit;
+    switch (row->letter) {
+    case 's':
+        options->socket = value;
+        return true;
+    case 'f':
+        options->file = value;
+        return true;
+    case 'n':
+        return seconds_read(value, &options->interval_us);
+    case LETTER_TIMEOUT:
+        return seconds_read(value, &options->timeout_us);
+    case LETTER_JSON:
+        options->json = true;
+        return true;
+    case 'h':
+        options->help = true;
+        return true;
+    case 'V':
+        options->version = true;
+        return true;
+    default: /* what is noted in `given` and has no value */
+        return true;
+    }
+}
+
+static void options_defaults(struct options *options, int argc)
+{
+    *options = (struct options){.interval_us = 1000000};
+    options->socket = getenv(OPTIONS_SOCKET_VARIABLE);
+    if (options->socket == NULL || options->socket[0] == 0)
+        options->socket = OPTIONS_SOCKET_DEFAULT;
+    options->words = x_calloc((size_t)argc + 1, sizeof(*options->words));
+}
+
+/* One answer of getopt_long().  False: it is an error. */
+static bool option_take(struct options *options, int letter, char **argv,
+                        char *why, size_t why_size)
+{
+    const struct option_row *row;
+
+    if (letter == 1) {
+        options->words[options->word_count++] = optarg;
+        return true;
+    }
+    if (letter == ':') {
+        snprintf(why, why_size, "option '%s' needs a value", argv[optind - 1]);
+        return false;
+    }
+    row = row_of(letter);
+    if (row == NULL) {
+        if (optopt > 0 && optopt < LONG_ONLY)
+            snprintf(why, why_size, "there is no option '-%c'", optopt);
+        else
+            snprintf(why, why_size, "there is no option '%s'",
+                     argv[optind - 1]);
+        return false;
+    }
+    if (!option_set(options, row, optarg)) {
+        snprintf(why, why_size,
+                 "option --%s: expected a number of seconds, not '%s'",
+                 row->name, optarg);
+        return false;
+    }
+    return true;
+}
+
+bool options_read(struct options *options, int argc, char **argv, char *why,
+                  size_t why_size)
+{
+    char letters[2 * ROW_COUNT + 3];
+    struct option names[ROW_COUNT + 1];
+    int letter;
+
+    options_defaults(options, argc);
+    getopt_tables(letters, names);
+    opterr = 0;
+    optind = 0; /* glibc: start over */
+    while ((letter = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        if (!option_take(options, letter, argv, why, why_size))
+            return false;
+    }
+    while (optind < argc)
+        options->words[options->word_count++] = argv[optind++];
+    return true;
+}
+
+void options_clear(struct options *options)
+{
+    free(options->words);
+    options->words = NULL;
+}
+
+const char *options_name(unsigned bits)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if ((rows[i].bit & bits) != 0)
+            return rows[i].name;
+    }
+    return "";
+}
+
+void options_help(FILE *file, unsigned bits)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct option_row *row = &rows[i];
+        char text[64];
+
+        if (bits == 0 ? row->bit != 0 : (row->bit & bits) == 0)
+            continue;
+        snprintf(text, sizeof(text), "%s%c%s--%s%s%s",
+                 row->letter < LONG_ONLY ? "-" : " ",
+                 row->letter < LONG_ONLY ? row->letter : ' ',
+                 row->letter < LONG_ONLY ? ", " : "  ", row->name,
+                 row->argument == NULL ? "" : " ",
+                 row->argument == NULL ? "" : row->argument);
+        fprintf(file, "  %-22s  %s\n", text, row->help);
+    }
+}

@@ -1,0 +1,47 @@
+/* The command line.  Options may stand anywhere; "--" ends them. */
+#ifndef RAFTSC_CTL_OPTIONS_H
+#define RAFTSC_CTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_SOCKET_DEFAULT "/run/raft.sock"
+#define OPTIONS_SOCKET_VARIABLE "RAFTSC_SOCKET"
+
+/* Options that only some commands take. */
+enum option_bit {
+    OPTION_FILE = 1,
+    OPTION_QUIET = 2,
+    OPTION_RAW = 4,
+    OPTION_INTERVAL = 8
+};
+
+struct options {
+    const char *socket;
+    const char *file;     /* NULL: not given */
+    uint64_t timeout_us;  /* 0: none */
+    uint64_t interval_us; /* 1 s where it is not given */
+    bool json;
+    bool help;
+    bool version;
+    unsigned given; /* enum option_bit, of those that were given */
+    char **words;   /* the command and its arguments; borrowed from argv */
+    size_t word_count;
+};
+
+/* False: *options is undefined and `why` says what is wrong, for people.
+ * The caller ends with options_clear() in any case. */
+bool options_read(struct options *options, int argc, char **argv, char *why,
+                  size_t why_size);
+void options_clear(struct options *options);
+
+/* The name of the first of `bits`: "--file". */
+const char *options_name(unsigned bits);
+
+/* One line for each option of `bits`, or for each global one where bits is
+ * 0. */
+void options_help(FILE *file, unsigned bits);
+
+#endif

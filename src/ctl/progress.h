@@ -1,0 +1,31 @@
+/* How far it is: one line on a terminal, drawn over again. */
+#ifndef RAFTSC_CTL_PROGRESS_H
+#define RAFTSC_CTL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct progress {
+    bool enabled; /* false: nothing is ever drawn */
+    bool drawn;   /* it is on the screen now */
+    uint64_t started_us;
+    uint64_t drawn_us;
+    uint64_t total_bytes; /* 0: not known */
+};
+
+/* Draws to standard error, if that is a terminal. */
+void progress_start(struct progress *progress, uint64_t total_bytes);
+/* Draws, at most ten times a second. */
+void progress_draw(struct progress *progress, uint64_t done_bytes,
+                   uint64_t done_lines);
+/* Takes it off the screen, so that something else can be printed. */
+void progress_hide(struct progress *progress);
+
+/* The line itself, at most `width` characters: a bar, per cent and the time
+ * left where the total is known; lines and lines a second. */
+void progress_line(char *out, size_t out_size, size_t width,
+                   uint64_t done_bytes, uint64_t total_bytes,
+                   uint64_t done_lines, uint64_t elapsed_us);
+
+#endif
