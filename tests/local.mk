@@ -6,3 +6,7 @@ include tests/store.mk
 include tests/daemon.mk
 include tests/system.mk
 include tests/ctl.mk
+
+# The shape of the house.
+TESTS += tests/layers.sh tests/symbols.sh
+dist_noinst_SCRIPTS += tests/layers.sh tests/symbols.sh

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Includes point down only.
+exec "${srcdir:-.}/scripts/layers"
