@@ -22,6 +22,7 @@ CORE_CASES = \
 	tests/core/prevote_does_not_disturb.txt \
 	tests/core/read_before_first_commit.txt \
 	tests/core/read_index.txt \
+	tests/core/read_not_starved.txt \
 	tests/core/replication.txt \
 	tests/core/restart.txt \
 	tests/core/single_node.txt \
@@ -33,11 +34,13 @@ EXTRA_DIST += $(CORE_CASES)
 TESTS += tests/core/scripts.sh
 dist_noinst_SCRIPTS += tests/core/scripts.sh
 
-CORE_TESTS = tests/test_config tests/test_quorum
+CORE_TESTS = tests/test_config tests/test_log tests/test_quorum tests/test_raft
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
 tests_test_config_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+tests_test_log_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_quorum_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+tests_test_raft_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 
 # Two hundred seeds of cores alone, with messages lost, doubled and out of order.
 check_PROGRAMS += tests/test_core_random
