@@ -10,7 +10,7 @@
 #include "base/prng.h"
 
 #define SECTOR 512
-#define FILES_MAX 16
+#define FILES_MAX 64
 #define REGIONS_MAX 16
 
 /* Something that was done to a file and not synced yet. */
@@ -42,6 +42,7 @@ static crash_vfs_watch *watch_now;
 static void *watch_context;
 static unsigned operations;
 static unsigned full_at;
+static bool reads_fail;
 
 static struct content *find(const char *path)
 {
@@ -115,6 +116,15 @@ static void set_size(struct buf *buf, uint64_t size)
 
 /* ---- crashes ------------------------------------------------------------ */
 
+static void apply_whole(struct buf *buf, const struct change *change)
+{
+    if (change->size == 0) {
+        set_size(buf, change->offset);
+    } else {
+        put(buf, change->offset, change->data, change->size);
+    }
+}
+
 /* All of a write, nothing, or some of its sectors. */
 static void apply(struct buf *buf, const struct change *change,
                   struct prng *prng)
@@ -123,10 +133,8 @@ static void apply(struct buf *buf, const struct change *change,
     if (how == 0) {
         return;
     }
-    if (change->size == 0) {
-        set_size(buf, change->offset);
-    } else if (how < 3) {
-        put(buf, change->offset, change->data, change->size);
+    if (change->size == 0 || how < 3) {
+        apply_whole(buf, change);
     } else {
         for (size_t at = 0; at < change->size; at += SECTOR) {
             size_t part =
@@ -182,6 +190,11 @@ void crash_vfs_fill(unsigned at)
     full_at = at == 0 ? 0 : operations + at;
 }
 
+void crash_vfs_fail_reads(bool fail)
+{
+    reads_fail = fail;
+}
+
 /* ---- files -------------------------------------------------------------- */
 
 static struct content *of(sqlite3_file *file)
@@ -197,6 +210,9 @@ static int x_close(sqlite3_file *file)
 
 static int x_read(sqlite3_file *file, void *to, int amount, sqlite3_int64 at)
 {
+    if (reads_fail) {
+        return SQLITE_IOERR_READ;
+    }
     const struct content *content = of(file);
     size_t size = content->now.size;
     size_t want = (size_t)amount;
@@ -241,8 +257,9 @@ static int x_sync(sqlite3_file *file, int flags)
     (void)flags;
     struct content *content = of(file);
     operation(content);
-    buf_clear(&content->synced);
-    buf_append(&content->synced, content->now.data, content->now.size);
+    for (size_t i = 0; i < content->change_count; i++) {
+        apply_whole(&content->synced, &content->changes[i]);
+    }
     clear_changes(content);
     return SQLITE_OK;
 }

@@ -26,6 +26,9 @@ void crash_vfs_image(const char *from, const char *to, uint64_t seed);
 /* The operation of this number from now on, a write, finds no room; 0: none. */
 void crash_vfs_fill(unsigned operation);
 
+/* Every read fails, or none. */
+void crash_vfs_fail_reads(bool fail);
+
 void crash_vfs_forget(const char *directory);
 
 #endif

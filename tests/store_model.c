@@ -163,6 +163,22 @@ static size_t read_some(struct store *store, const struct model *model,
     return asked.kept.result == NODE_READ_OK ? good : 0;
 }
 
+enum node_read_result model_read_one(struct store *store, raft_index index)
+{
+    struct asked asked = {0};
+    struct store_answers answers = {
+        .context = &asked, .saved = on_saved, .read = on_read};
+    struct node_store node = store_node(store);
+    struct node_read read = {.first = index, .last = index, .bytes_max = 1};
+    node.read(node.context, &read);
+    store_poll(store, &answers);
+    for (size_t i = 0; i < asked.kept.entry_count; i++) {
+        raft_entry_clear(&asked.kept.entries[i]);
+    }
+    free(asked.kept.entries);
+    return asked.kept.result;
+}
+
 bool model_matches(struct store *store, const struct model *model)
 {
     const struct node_start *start = store_start(store);

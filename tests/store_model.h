@@ -31,4 +31,7 @@ enum node_save_result model_save(struct store *store,
 /* Whether the store holds exactly this: state, and every entry read back. */
 bool model_matches(struct store *store, const struct model *model);
 
+/* How a read of one entry ends. */
+enum node_read_result model_read_one(struct store *store, raft_index index);
+
 #endif

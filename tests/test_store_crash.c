@@ -191,12 +191,38 @@ static void a_full_disk_is_survived_at_every_write(void **state)
     remove_directories();
 }
 
+static void a_failed_read_is_not_taken_for_damage(void **state)
+{
+    (void)state;
+    static struct model model;
+    struct prng prng;
+    make_directories();
+    prng_seed(&prng, 5);
+    model = (struct model){.vote = RAFT_ID_NONE};
+    struct store *store = open_in(live);
+    while (model.count < 20) {
+        struct node_save save;
+        model_next(&prng, &model, &save);
+        assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        raft_save_clear(&save.log);
+    }
+    crash_vfs_fail_reads(true);
+    assert_int_equal(model_read_one(store, 1), NODE_READ_FAILED);
+    assert_int_equal(model_read_one(store, 10), NODE_READ_FAILED);
+    crash_vfs_fail_reads(false);
+    assert_int_equal(model_read_one(store, 1), NODE_READ_OK);
+    assert_int_equal(model_read_one(store, 10), NODE_READ_OK);
+    store_close(store);
+    remove_directories();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_crash_loses_or_halves_what_was_answered),
         cmocka_unit_test(a_start_can_be_cut_off_anywhere),
         cmocka_unit_test(a_full_disk_is_survived_at_every_write),
+        cmocka_unit_test(a_failed_read_is_not_taken_for_damage),
     };
     return RUN(tests);
 }

@@ -257,18 +257,23 @@ bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry)
     return chained && checksum == (int64_t)checksum_of(entry);
 }
 
-static bool read_chain(struct store *store, raft_index index,
-                       struct digest *chain)
+/* The chain before the first row: NODE_READ_CORRUPT where that row is gone. */
+static enum node_read_result read_chain(struct store *store, raft_index index,
+                                        struct digest *chain)
 {
     if (index == store->start.raft.base_index) {
         *chain = store->start.raft.base_chain;
-        return true;
+        return NODE_READ_OK;
     }
     sqlite3_bind_int64(store->select_chain, 1, (int64_t)index);
-    bool found = sqlite3_step(store->select_chain) == SQLITE_ROW &&
-                 column_digest(store->select_chain, 0, chain);
+    int code = sqlite3_step(store->select_chain);
+    bool found =
+        code == SQLITE_ROW && column_digest(store->select_chain, 0, chain);
     sqlite3_reset(store->select_chain);
-    return found;
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return NODE_READ_FAILED;
+    }
+    return found ? NODE_READ_OK : NODE_READ_CORRUPT;
 }
 
 /* Takes rows until there are enough, the time is over, or one is damaged. */
@@ -304,7 +309,7 @@ static void read_rows(struct store *store, struct read_request *request)
         answer->entries[answer->entry_count++] = entry;
         before = entry.chain;
         wanted++;
-        if (store_now_us() > end_us) {
+        if (store->options.threads && store_now_us() > end_us) {
             return;
         }
     }
@@ -319,8 +324,8 @@ void rows_read(struct store *store, struct read_request *request)
     const struct node_read *read = &request->read;
     *answer = (struct node_read_answer){
         .request = read->request, .result = NODE_READ_OK, .first = read->first};
-    if (!read_chain(store, read->first - 1, &answer->prev_chain)) {
-        answer->result = NODE_READ_CORRUPT;
+    answer->result = read_chain(store, read->first - 1, &answer->prev_chain);
+    if (answer->result != NODE_READ_OK) {
         answer->index = read->first - 1;
         return;
     }
