@@ -7,6 +7,7 @@ tests_core_script_LDADD = $(CORE_TEST_LIBS)
 CORE_CASES = \
 	tests/core/bounded_uncommitted.txt \
 	tests/core/check_quorum.txt \
+	tests/core/disk_stall.txt \
 	tests/core/election.txt \
 	tests/core/figure_7.txt \
 	tests/core/figure_8.txt \

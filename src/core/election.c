@@ -139,9 +139,22 @@ static void become_pre_candidate(struct raft *raft)
 
 void election_tick(struct raft *raft)
 {
-    if (raft->role != RAFT_ROLE_LEADER && raft_is_voter(raft) &&
-        raft->now.mono_us >= raft->election_us) {
-        become_pre_candidate(raft);
+    if (raft->role == RAFT_ROLE_LEADER || !raft_is_voter(raft) ||
+        raft->now.mono_us < raft->election_us) {
+        return;
+    }
+    if (raft->stalled) {
+        election_reset(raft);
+        return;
+    }
+    become_pre_candidate(raft);
+}
+
+void election_stall(struct raft *raft, bool stalls)
+{
+    raft->stalled = stalls;
+    if (stalls && raft->role != RAFT_ROLE_FOLLOWER) {
+        become_follower(raft, raft->term, RAFT_ID_NONE);
     }
 }
 
@@ -155,7 +168,7 @@ void election_saved(struct raft *raft)
 void election_now(struct raft *raft, const struct raft_message *message)
 {
     if (message->from != raft->leader || !raft_is_voter(raft) ||
-        raft->role != RAFT_ROLE_FOLLOWER) {
+        raft->role != RAFT_ROLE_FOLLOWER || raft->stalled) {
         return;
     }
     raft->transfer = true;

@@ -94,6 +94,7 @@ struct raft {
     uint64_t election_us; /* when this node would campaign */
     uint64_t elections;
     bool transfer; /* the campaign was asked for by the leader */
+    bool stalled;  /* the disk takes too long: no campaign, no leadership */
 
     struct peer peers[PEERS_MAX];
     size_t peer_count;
@@ -163,6 +164,7 @@ void election_saved(struct raft *raft);
 void election_vote(struct raft *raft, const struct raft_message *message);
 void election_answer(struct raft *raft, const struct raft_message *message);
 void election_now(struct raft *raft, const struct raft_message *message);
+void election_stall(struct raft *raft, bool stalls);
 /* A leader was heard so lately that nobody is helped to another one. */
 bool election_withheld(const struct raft *raft);
 

@@ -423,6 +423,9 @@ static void take_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_FORGET_READ:
         read_forget(raft, event->read.ticket);
         break;
+    case RAFT_EVENT_DISK:
+        election_stall(raft, event->disk.stalls);
+        break;
     }
 }
 

@@ -188,7 +188,8 @@ enum raft_event_type {
     RAFT_EVENT_FETCHED, /* old entries for a peer */
     RAFT_EVENT_LINK,    /* the way to a peer is there, or gone */
     RAFT_EVENT_BIRTH,   /* the first configuration (only on an empty log) */
-    RAFT_EVENT_FORGET_READ /* nobody waits for this ticket's read any more */
+    RAFT_EVENT_FORGET_READ, /* nobody waits for this ticket's read any more */
+    RAFT_EVENT_DISK /* the save under way takes too long, or has ended */
 };
 
 /* Borrowed for the step; core shares what it keeps. */
@@ -224,6 +225,11 @@ struct raft_event {
         struct {
             struct blob *payload; /* the configuration's bytes */
         } birth;
+        struct {
+            /* A leader steps down, in its term and in memory, and nobody
+             * campaigns, until the disk is heard of again. */
+            bool stalls;
+        } disk;
     };
 };
 

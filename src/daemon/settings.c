@@ -27,6 +27,8 @@ static const struct setting table[] = {
     {"cluster", SETTING_NAME, AT(cluster), SIZE(cluster), "raftsc", 0, 0,
      false},
     {"data-dir", SETTING_PATH, AT(data_dir), SIZE(data_dir), NULL, 0, 0, false},
+    {"disk-stall-timeout", SETTING_DURATION, AT(disk_stall_us), 0, "5s", 10000,
+     SECOND * 3600, true},
     {"election-timeout", SETTING_DURATION, AT(election_timeout_us), 0, "1000ms",
      10000, SECOND * 60, true},
     {"forward", SETTING_BOOL, AT(forward), 0, "yes", 0, 0, true},

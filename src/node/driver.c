@@ -116,9 +116,52 @@ void driver_note_message(struct node *node, struct raft_message *message)
 
 /* ---- saving ------------------------------------------------------------- */
 
+static void note_stall(struct node *node, bool stalls)
+{
+    node->stalled = stalls;
+    struct raft_event event = {.type = RAFT_EVENT_DISK};
+    event.disk.stalls = stalls;
+    driver_note(node, &event);
+}
+
+/* The timer is not moved with every save: it looks again when it fires. */
+static void fire_stall(struct node *node, struct wheel_timer *timer)
+{
+    uint64_t due_us = node->save_begun_us + node->settings.disk_stall_us;
+    if (node->save_begun_us == 0 || node->stalled) {
+        return;
+    }
+    if (node->now.mono_us < due_us) {
+        wheel_set(&node->wheel, timer, due_us, fire_stall);
+        return;
+    }
+    node_note(node, LOG_LEVEL_ERROR,
+              "the disk has not finished a save within %llu ms "
+              "(disk-stall-timeout): leadership is given up until it does",
+              (unsigned long long)node->settings.disk_stall_us / 1000);
+    note_stall(node, true);
+}
+
+/* The save is done, at the first or at a later try. */
+static void end_stall(struct node *node)
+{
+    node->save_begun_us = 0;
+    if (node->stalled) {
+        node_note(node, LOG_LEVEL_INFO, "the disk saves again");
+        note_stall(node, false);
+    }
+}
+
 static void hand_save(struct node *node)
 {
     node->saving = true;
+    if (node->save_begun_us == 0) {
+        node->save_begun_us = node->now.mono_us;
+    }
+    if (node->stall.at_us == 0) {
+        wheel_set(&node->wheel, &node->stall,
+                  node->now.mono_us + node->settings.disk_stall_us, fire_stall);
+    }
     node->store.save(node->store.context, &node->save);
 }
 
@@ -196,6 +239,7 @@ void driver_saved(struct node *node, enum node_save_result result)
             node_note(node, LOG_LEVEL_INFO,
                       "the disk has room again: saving goes on");
         }
+        end_stall(node);
         note_saved(node);
         if (node->save.ack_dirty) {
             node->ack = node->save.ack;

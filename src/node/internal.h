@@ -66,6 +66,9 @@ struct node {
     struct node_save save;
     bool no_room; /* the last save found no room: DISK at the door */
     struct wheel_timer save_retry;
+    uint64_t save_begun_us; /* at its first try; 0: none is under way */
+    struct wheel_timer stall;
+    bool stalled; /* the save takes longer than disk-stall-timeout */
     struct wheel_timer commit_save; /* saves a commit index when idle */
     raft_index saved_commit;
     raft_index ack;        /* durable */

@@ -19,6 +19,7 @@
  *   save [N]              saves end (of all, or of N)
  *   run                   deliver and save until nothing is left
  *   propose N TEXT, read N, link A B up|down, crash N, start N, show [N]
+ *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send
  *   quiet / loud          leaves messages out of the trace, or not
  */
@@ -651,6 +652,10 @@ static void command(struct script *script, char *line)
         note_read(script, a);
     } else if (sscanf(line, "link %zu %zu %63s", &a, &b, text) == 3) {
         set_link(script, a, b, strcmp(text, "up") == 0);
+    } else if (sscanf(line, "disk %zu %63s", &a, text) == 2) {
+        struct raft_event event = {.type = RAFT_EVENT_DISK};
+        event.disk.stalls = strcmp(text, "stalls") == 0;
+        step(script, a, &event);
     } else if (strcmp(word, "crash") == 0) {
         crash(script, a);
     } else if (strcmp(word, "start") == 0) {

@@ -204,6 +204,7 @@ void host_start(struct host *host)
         .election_timeout_us = 1000000,
         .heartbeat_us = 100000,
         .request_timeout_us = 5000000,
+        .disk_stall_us = 5000000,
         .max_payload = 1024 * 1024,
         .max_clients = 100,
         .max_pending_bytes = 256 * 1024,
