@@ -2,16 +2,27 @@
 # break, from one seed.
 check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
-	tests/sim/app.c \
+	tests/crash_vfs.c tests/crash_vfs.h \
+	tests/sim/app.c tests/sim/app.h \
+	tests/sim/ask.c \
 	tests/sim/check.c \
 	tests/sim/disk.c \
+	tests/sim/fault.c \
+	tests/sim/happened.c tests/sim/happened.h \
+	tests/sim/history.c \
+	tests/sim/host.c \
 	tests/sim/main.c \
+	tests/sim/mangle.c \
+	tests/sim/mix.c \
 	tests/sim/net.c \
+	tests/sim/shelf.c \
+	tests/sim/shrink.c \
 	tests/sim/sim.h \
 	tests/sim/world.c tests/sim/world.h
-tests_sim_sim_LDADD = src/node/libnode.a src/wire/libwire.a \
-	src/core/libcore.a src/base/libbase.a
+tests_sim_sim_LDADD = src/node/libnode.a src/store/libstore.a \
+	src/wire/libwire.a src/core/libcore.a src/base/libbase.a $(SQLITE_LIBS)
 
-# A hundred seeds, and a few of them twice, to the byte.
+# Three hundred seeds, and a few of them twice, to the byte.
 TESTS += tests/sim/seeds.sh
 dist_noinst_SCRIPTS += tests/sim/seeds.sh
+EXTRA_DIST += tests/sim/found.txt

@@ -1,53 +1,113 @@
-/* What must always hold, looked at from outside after every turn. */
+/* What must always hold, looked at from outside after every turn.
+ *
+ * The names of the rules are those of Figure 3 of the paper where it has them.
+ * Nothing here trusts a counter of the code that it checks where the disks can
+ * be read instead. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "world.h"
 
-#define TERMS_MAX 65536
+/* ---- leaders ------------------------------------------------------------ */
+
+const struct host *check_leader_of(const struct world *world, raft_term term)
+{
+    return map_get(&world->checks.leaders, term);
+}
+
+/* A leader has all that was ever committed. */
+static void check_complete(struct host *host)
+{
+    const struct checks *checks = &host->world->checks;
+    const struct raft *raft = node_raft(host->node);
+    for (raft_index at = 1; at <= checks->count; at++) {
+        if (raft_term_at(raft, at) != checks->log[at - 1].term) {
+            world_fail(host->world, "leader completeness",
+                       "n%lu leads term %llu with entry %llu of t%llu; "
+                       "committed is t%llu",
+                       (unsigned long)host->id, (unsigned long long)host->term,
+                       (unsigned long long)at,
+                       (unsigned long long)raft_term_at(raft, at),
+                       (unsigned long long)checks->log[at - 1].term);
+        }
+    }
+}
 
 static void check_leader(struct host *host, const struct raft_status *status)
 {
+    struct world *world = host->world;
+    const struct host *leader = check_leader_of(world, status->term);
+    if (leader == NULL) {
+        map_put(&world->checks.leaders, status->term, host);
+        world_happened(world, HAPPENED_ELECTION);
+        world_trace(world, host, "leads term %llu",
+                    (unsigned long long)status->term);
+        check_complete(host);
+    } else if (leader != host) {
+        world_fail(world, "election safety",
+                   "term %llu has two leaders: n%lu and n%lu",
+                   (unsigned long long)status->term, (unsigned long)leader->id,
+                   (unsigned long)host->id);
+    }
+}
+
+/* ---- logs --------------------------------------------------------------- */
+
+static size_t *first_seen(struct checks *checks, raft_index index)
+{
+    checks->seen_first =
+        x_grow(checks->seen_first, &checks->seen_first_capacity, (size_t)index,
+               sizeof(*checks->seen_first));
+    while (checks->seen_first_count < index) {
+        checks->seen_first[checks->seen_first_count++] = 0;
+    }
+    return &checks->seen_first[index - 1];
+}
+
+/* Log matching: an index and a term name one entry, and all before it. */
+void check_saved(struct host *host, const struct raft_entry *entry)
+{
     struct checks *checks = &host->world->checks;
-    if (status->role != RAFT_ROLE_LEADER || status->term >= TERMS_MAX) {
+    size_t *first = first_seen(checks, entry->index);
+    for (size_t at = *first; at != 0; at = checks->seen[at].next) {
+        const struct seen *seen = &checks->seen[at];
+        if (seen->term != entry->term) {
+            continue;
+        }
+        if (!digest_equal(seen->chain, entry->chain)) {
+            world_fail(host->world, "log matching",
+                       "n%lu has another entry %llu of t%llu",
+                       (unsigned long)host->id,
+                       (unsigned long long)entry->index,
+                       (unsigned long long)entry->term);
+        }
         return;
     }
-    raft_id *leader = &checks->leaders[status->term];
-    if (*leader == 0) {
-        *leader = host->id + 1;
-        checks->elections++;
-        world_trace(host->world, host, "leads term %llu",
-                    (unsigned long long)status->term);
-    } else if (*leader != host->id + 1) {
-        world_fail(host->world, "term %llu has two leaders: n%u and n%u",
-                   (unsigned long long)status->term, *leader - 1, host->id);
-    }
+    checks->seen = x_grow(checks->seen, &checks->seen_capacity,
+                          checks->seen_count + 2, sizeof(*checks->seen));
+    size_t number = ++checks->seen_count;
+    checks->seen[number] = (struct seen){
+        .term = entry->term, .chain = entry->chain, .next = *first};
+    *first = number;
 }
 
-uint64_t check_payload_number(const void *data, size_t size)
-{
-    char text[24];
-    size_t length = size < 20 ? size : 20;
-    memcpy(text, data, length);
-    text[length] = '\0';
-    return strtoull(text, NULL, 10);
-}
-
-/* Read from the disks, not from anybody's counters. */
 static void check_on_quorum(struct world *world, raft_index index,
                             raft_term term)
 {
     unsigned have = 0;
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
+    for (unsigned i = 0; i < world->mix.voters; i++) {
         const struct disk *disk = &world->hosts[i].disk;
         if (disk->count >= index && disk->entries[index - 1].term == term) {
             have++;
         }
     }
-    if (have * 2 <= world->mix.hosts) {
-        world_fail(world, "entry %llu is told, but on %u of %u disks",
-                   (unsigned long long)index, have, world->mix.hosts);
+    if (have * 2 <= world->mix.voters) {
+        world_fail(world, "committed is on a majority's disks",
+                   "entry %llu of t%llu is told, and on %u of %u disks",
+                   (unsigned long long)index, (unsigned long long)term, have,
+                   world->mix.voters);
     }
 }
 
@@ -61,18 +121,27 @@ static void add_committed(struct world *world, const struct raft_entry *entry)
         .term = entry->term, .kind = entry->kind, .chain = entry->chain};
     if (entry->kind == RAFT_KIND_APP) {
         committed->submit =
-            check_payload_number(entry->payload->data, entry->payload->size);
+            history_number(entry->payload->data, entry->payload->size);
+    }
+    if ((entry->kind == RAFT_KIND_CONFIG) != (entry->index == 1)) {
+        world_fail(world, "configurations",
+                   "entry %llu is of kind %d: only the first one names the "
+                   "members, and nobody changed them",
+                   (unsigned long long)entry->index, entry->kind);
     }
     check_on_quorum(world, entry->index, entry->term);
 }
 
+/* State machine safety: what is told is what was told anywhere before. */
 static void check_told(struct host *host, raft_index told)
 {
     struct world *world = host->world;
     struct checks *checks = &world->checks;
     if (told > host->disk.count) {
-        world_fail(world, "n%u tells %llu, with %zu entries on its disk",
-                   host->id, (unsigned long long)told, host->disk.count);
+        world_fail(world, "told is saved",
+                   "n%lu tells %llu, with %zu entries on its disk",
+                   (unsigned long)host->id, (unsigned long long)told,
+                   host->disk.count);
     }
     for (raft_index at = host->checked + 1; at <= told; at++) {
         const struct raft_entry *entry = &host->disk.entries[at - 1];
@@ -82,133 +151,137 @@ static void check_told(struct host *host, raft_index told)
         const struct committed *known = &checks->log[at - 1];
         if (known->term != entry->term ||
             !digest_equal(known->chain, entry->chain)) {
-            world_fail(world,
-                       "entry %llu is committed as t%llu, and on n%u as t%llu",
+            world_fail(world, "state machine safety",
+                       "entry %llu is committed as t%llu, and on n%lu as t%llu",
                        (unsigned long long)at, (unsigned long long)known->term,
-                       host->id, (unsigned long long)entry->term);
+                       (unsigned long)host->id,
+                       (unsigned long long)entry->term);
         }
     }
     host->checked = told;
+}
+
+/* ---- one node ----------------------------------------------------------- */
+
+static void check_forward(struct host *host, const struct raft_status *status)
+{
+    if (status->term < host->term ||
+        (status->term == host->term && host->vote != RAFT_ID_NONE &&
+         status->vote != host->vote)) {
+        world_fail(host->world, "term and vote",
+                   "n%lu goes from t%llu v%lu to t%llu v%lu",
+                   (unsigned long)host->id, (unsigned long long)host->term,
+                   (unsigned long)host->vote, (unsigned long long)status->term,
+                   (unsigned long)status->vote);
+    }
+    host->term = status->term;
+    host->vote = status->vote;
+    if (status->told < host->checked) {
+        world_fail(host->world, "told only grows",
+                   "n%lu goes back from %llu to %llu", (unsigned long)host->id,
+                   (unsigned long long)host->checked,
+                   (unsigned long long)status->told);
+    }
+}
+
+static void check_limits(struct host *host, const struct raft_status *status)
+{
+    /* One entry may be over, and those of a term's begin come on top. */
+    size_t most = MAX_PENDING_BYTES + 2 * MAX_PAYLOAD;
+    if (status->role == RAFT_ROLE_LEADER && status->uncommitted_bytes > most) {
+        world_fail(host->world, "limits", "n%lu has %zu bytes uncommitted",
+                   (unsigned long)host->id, status->uncommitted_bytes);
+    }
+    if (status->first > status->told + 1 || status->told > status->commit ||
+        status->commit > status->last || status->saved > status->last) {
+        world_fail(host->world, "the order of indexes",
+                   "n%lu: first %llu, told %llu, commit %llu, saved %llu, last "
+                   "%llu",
+                   (unsigned long)host->id, (unsigned long long)status->first,
+                   (unsigned long long)status->told,
+                   (unsigned long long)status->commit,
+                   (unsigned long long)status->saved,
+                   (unsigned long long)status->last);
+    }
 }
 
 void check_turn(struct host *host)
 {
     struct raft_status status;
     raft_status(node_raft(host->node), &status);
-    check_leader(host, &status);
-    if (status.told < host->checked) {
-        world_fail(host->world, "n%u goes back from told %llu to %llu",
-                   host->id, (unsigned long long)host->checked,
-                   (unsigned long long)status.told);
-    }
+    check_forward(host, &status);
+    check_limits(host, &status);
     if (status.told > host->checked) {
         check_told(host, status.told);
     }
+    bool leads = status.role == RAFT_ROLE_LEADER;
+    if (leads) {
+        check_leader(host, &status);
+    }
+    host->led = leads;
 }
 
-/* ---- what apps did ------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------ */
 
-uint64_t check_submit_new(struct world *world, size_t size)
+bool check_converged(struct world *world, char *why, size_t size)
 {
-    struct checks *checks = &world->checks;
-    checks->submits =
-        x_grow(checks->submits, &checks->submit_capacity,
-               checks->submit_count + 2, sizeof(*checks->submits));
-    checks->submit_count++;
-    checks->submits[checks->submit_count] =
-        (struct submit){.fate = FATE_OPEN, .size = size};
-    return checks->submit_count;
-}
-
-void check_acked(struct world *world, uint64_t number, raft_index index,
-                 raft_index acked_before)
-{
-    struct checks *checks = &world->checks;
-    if (index == 0 || index > checks->count ||
-        checks->log[index - 1].submit != number) {
-        world_fail(world,
-                   "SUBMIT %llu is acknowledged as entry %llu, which is not "
-                   "it",
-                   (unsigned long long)number, (unsigned long long)index);
-    }
-    if (index <= acked_before) {
-        world_fail(world,
-                   "SUBMIT %llu is entry %llu, but %llu was acknowledged "
-                   "before it was asked",
-                   (unsigned long long)number, (unsigned long long)index,
-                   (unsigned long long)acked_before);
-    }
-    checks->submits[number].fate = FATE_ACKED;
-    checks->submits[number].index = index;
-    if (index > checks->acked_max) {
-        checks->acked_max = index;
-    }
-    checks->acked++;
-}
-
-/* Each SUBMIT is in the log at most once; never if it was refused; and where
- * it was acknowledged. */
-static void check_fates(struct world *world)
-{
-    struct checks *checks = &world->checks;
-    raft_index *found = x_calloc(checks->submit_count + 1, sizeof(*found));
-    for (size_t i = 0; i < checks->count; i++) {
-        uint64_t number = checks->log[i].submit;
-        if (number == 0) {
-            continue;
-        }
-        if (number > checks->submit_count || found[number] != 0) {
-            world_fail(world, "SUBMIT %llu is in the log at %llu and at %zu",
-                       (unsigned long long)number,
-                       (unsigned long long)found[number], i + 1);
-        }
-        found[number] = i + 1;
-        if (checks->submits[number].fate == FATE_REFUSED) {
-            world_fail(world, "SUBMIT %llu was refused, and is entry %zu",
-                       (unsigned long long)number, i + 1);
-        }
-    }
-    for (uint64_t number = 1; number <= checks->submit_count; number++) {
-        const struct submit *submit = &checks->submits[number];
-        if (submit->fate == FATE_ACKED && found[number] != submit->index) {
-            world_fail(world,
-                       "SUBMIT %llu was acknowledged at %llu, and is "
-                       "at %llu",
-                       (unsigned long long)number,
-                       (unsigned long long)submit->index,
-                       (unsigned long long)found[number]);
-        }
-    }
-    free(found);
-}
-
-void check_end(struct world *world)
-{
-    struct checks *checks = &world->checks;
+    const struct checks *checks = &world->checks;
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         const struct host *host = &world->hosts[i];
+        if (host->left) {
+            continue;
+        }
         struct raft_status status;
         raft_status(node_raft(host->node), &status);
         if (status.told != checks->count || status.last != checks->count) {
-            world_fail(world,
-                       "n%u has told %llu and has %llu entries; committed "
-                       "are %zu",
-                       host->id, (unsigned long long)status.told,
-                       (unsigned long long)status.last, checks->count);
+            snprintf(why, size,
+                     "n%lu has told %llu and has %llu entries; committed are "
+                     "%zu",
+                     (unsigned long)host->id, (unsigned long long)status.told,
+                     (unsigned long long)status.last, checks->count);
+            return false;
         }
     }
-    raft_index last_app = 0;
-    for (size_t i = 0; i < checks->count; i++) {
-        if (checks->log[i].kind == RAFT_KIND_APP) {
-            last_app = i + 1;
-        }
+    raft_index last_app = checks->count;
+    while (last_app > 0 && checks->log[last_app - 1].kind != RAFT_KIND_APP) {
+        last_app--;
     }
     for (unsigned i = 0; i < world->mix.apps; i++) {
         if (app_followed(world->apps[i]) != last_app) {
-            world_fail(world, "app %u has followed up to %llu, not %llu", i,
-                       (unsigned long long)app_followed(world->apps[i]),
-                       (unsigned long long)last_app);
+            snprintf(why, size, "app %u has followed up to %llu, not %llu", i,
+                     (unsigned long long)app_followed(world->apps[i]),
+                     (unsigned long long)last_app);
+            return false;
         }
     }
-    check_fates(world);
+    return true;
+}
+
+/* The disks of all, also of those that are broken, agree with what is
+ * committed as far as they know it to be. */
+void check_end(struct world *world)
+{
+    const struct checks *checks = &world->checks;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        const struct disk *disk = &world->hosts[i].disk;
+        for (raft_index at = 1; at <= disk->commit; at++) {
+            if (at > checks->count ||
+                !digest_equal(disk->entries[at - 1].chain,
+                              checks->log[at - 1].chain)) {
+                world_fail(world, "state machine safety",
+                           "n%u has another entry %llu on its disk, below its "
+                           "commit index",
+                           i, (unsigned long long)at);
+            }
+        }
+    }
+}
+
+void check_free(struct checks *checks)
+{
+    free(checks->log);
+    free(checks->submits);
+    free(checks->seen);
+    free(checks->seen_first);
+    map_free(&checks->leaders);
 }

@@ -1,5 +1,6 @@
-/* The model of a store: what was saved is there after a crash, the save that
- * was under way is there as a whole or not at all. */
+/* What is durable, and the requests that make it so.  The model: what was
+ * saved is there after a crash, the save that was under way is there as a
+ * whole or not at all.  With a shelf the shipped store does the work. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,20 @@ static void truncate_to(struct disk *disk, size_t count)
     }
 }
 
-void disk_apply(struct disk *disk, const struct node_save *save)
+void disk_apply(struct host *host, const struct node_save *save)
 {
+    struct disk *disk = &host->disk;
     const struct raft_save *log = &save->log;
     if (log->state_dirty) {
-        assert(log->term >= disk->term);
+        if (log->term < disk->term ||
+            (log->term == disk->term && disk->vote != RAFT_ID_NONE &&
+             log->vote != disk->vote)) {
+            world_fail(host->world, "term and vote on disk",
+                       "t%llu v%lu is overwritten by t%llu v%lu",
+                       (unsigned long long)disk->term,
+                       (unsigned long)disk->vote, (unsigned long long)log->term,
+                       (unsigned long)log->vote);
+        }
         disk->term = log->term;
         disk->vote = log->vote;
     }
@@ -31,6 +41,7 @@ void disk_apply(struct disk *disk, const struct node_save *save)
         disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
                                sizeof(*disk->entries));
         disk->entries[disk->count++] = raft_entry_share(entry);
+        check_saved(host, entry);
     }
     assert(log->commit <= disk->count);
     if (log->commit > disk->commit) {
@@ -45,44 +56,76 @@ void disk_apply(struct disk *disk, const struct node_save *save)
     }
 }
 
-/* ---- requests ----------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------- */
+
+static void crash_in_save(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (host->life != life || world->calm) {
+        return;
+    }
+    world_happened(world, HAPPENED_CRASH_IN_SAVE);
+    host_crash(host);
+    host_restart_later(host, 4000000);
+}
+
+static enum node_save_result carry_out(struct host *host)
+{
+    if (host->shelf != NULL) {
+        return shelf_save(host, host->saving, host->disk.full);
+    }
+    return host->disk.full ? NODE_SAVE_NO_ROOM : NODE_SAVE_OK;
+}
 
 static void save_done(struct world *world, void *subject, uint64_t life)
 {
-    (void)world;
     struct host *host = subject;
     if (host->life != life) {
         return;
     }
-    struct node_input input = {.type = NODE_INPUT_SAVED};
-    input.saved = host->disk.full ? NODE_SAVE_NO_ROOM : NODE_SAVE_OK;
-    if (!host->disk.full) {
+    if (host->disk.hangs) {
+        host->save_waits = true;
+        return;
+    }
+    if (host->disk.write_fails) {
+        host->disk.write_fails = false;
+        world_happened(world, HAPPENED_WRITE_FAILED);
+        crash_in_save(world, host, life);
+        return;
+    }
+    struct node_input input = {.type = NODE_INPUT_SAVED,
+                               .saved = carry_out(host)};
+    if (input.saved == NODE_SAVE_OK) {
         if (host->saving->log.truncate_from != 0) {
-            world->checks.truncations++;
+            world_happened(world, HAPPENED_TRUNCATION);
         }
-        disk_apply(&host->disk, host->saving);
+        disk_apply(host, host->saving);
+    } else {
+        world_happened(world, HAPPENED_REFUSED_SAVE);
     }
     host->saving = NULL;
     node_input(host->node, &input);
     host_wake(host);
 }
 
-/* The moment that matters most: what was sent beside the save, or in the belief
- * that it was done, is out; the save is not. */
-static void crash_in_save(struct world *world, void *subject, uint64_t life)
+void disk_wake(struct host *host)
 {
-    struct host *host = subject;
-    if (host->life == life && !world->calm) {
-        host_crash(host);
-        host_restart_later(host);
+    if (host->save_waits && !host->disk.hangs) {
+        host->save_waits = false;
+        world_in(host->world, 1, save_done, host, host->life);
     }
 }
 
+/* The moment that matters most: what was sent beside the save, or in the belief
+ * that it was done, is out; the save is not. */
 static bool draws_crash(struct world *world, const struct node_save *save)
 {
-    bool vote = save->log.state_dirty;
-    return !world->calm && world->mix.crash_weight > 0 &&
-           prng_chance(&world->prng, vote ? 6 : 300);
+    unsigned one_in = world->mix.save_crash;
+    if (world->calm || one_in == 0) {
+        return false;
+    }
+    /* A vote, above all. */
+    return prng_chance(&world->prng, save->log.state_dirty ? 6 : one_in);
 }
 
 static void disk_save(void *context, const struct node_save *save)
@@ -100,38 +143,71 @@ static void disk_save(void *context, const struct node_save *save)
     }
 }
 
+void disk_crash(struct host *host)
+{
+    struct world *world = host->world;
+    const struct node_save *save = host->disk.full ? NULL : host->saving;
+    if (host->shelf != NULL) {
+        shelf_crash(host, save);
+        return;
+    }
+    if (save != NULL && prng_chance(&world->prng, 2)) {
+        disk_apply(host, save);
+    } else if (save != NULL) {
+        world_happened(world, HAPPENED_LOST_SAVE);
+    }
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
 struct read_job {
     struct host *host;
     struct node_read read;
 };
 
+static void model_read(const struct disk *disk, const struct node_read *read,
+                       struct node_read_answer *answer)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    answer->entries = x_calloc(disk->count + 1, sizeof(*answer->entries));
+    for (raft_index at = read->first; at <= read->last && at <= disk->count;
+         at++) {
+        const struct raft_entry *entry = &disk->entries[at - 1];
+        bytes += raft_entry_weight(entry);
+        if (count > 0 && bytes > read->bytes_max) {
+            break;
+        }
+        answer->entries[count++] = raft_entry_share(entry);
+    }
+    if (read->first > 1 && read->first - 1 <= disk->count) {
+        answer->prev_chain = disk->entries[read->first - 2].chain;
+    }
+    answer->entry_count = count;
+}
+
 static void read_done(struct world *world, void *subject, uint64_t life)
 {
     struct read_job *job = subject;
     struct host *host = job->host;
+    if (host->life == life && host->disk.hangs) {
+        world_in(world, 100000, read_done, job, life);
+        return;
+    }
     if (host->life == life) {
-        const struct disk *disk = &host->disk;
-        const struct node_read *read = &job->read;
-        struct node_read_answer answer = {.request = read->request,
+        bool fails = host->disk.read_fails;
+        struct node_read_answer answer = {.request = job->read.request,
                                           .result = NODE_READ_OK,
-                                          .first = read->first};
-        size_t count = 0;
-        size_t bytes = 0;
-        answer.entries = x_calloc(disk->count + 1, sizeof(*answer.entries));
-        for (raft_index at = read->first; at <= read->last && at <= disk->count;
-             at++) {
-            const struct raft_entry *entry = &disk->entries[at - 1];
-            bytes += raft_entry_weight(entry);
-            if (count > 0 && bytes > read->bytes_max) {
-                break;
-            }
-            answer.entries[count++] = raft_entry_share(entry);
+                                          .first = job->read.first};
+        if (host->shelf != NULL) {
+            shelf_read(host, &job->read, fails, &answer);
+        } else if (fails) {
+            answer.result = NODE_READ_FAILED;
+        } else {
+            model_read(&host->disk, &job->read, &answer);
         }
-        if (read->first > 1 && read->first - 1 <= disk->count) {
-            answer.prev_chain = disk->entries[read->first - 2].chain;
-        }
-        answer.entry_count = count;
-        world->checks.store_reads++;
+        world_happened(world,
+                       fails ? HAPPENED_READ_FAILED : HAPPENED_STORE_READ);
         struct node_input input = {.type = NODE_INPUT_READ, .read = &answer};
         node_input(host->node, &input);
         host_wake(host);
@@ -173,21 +249,8 @@ static void make_identity(struct disk *disk, struct host *host)
     disk->identity.instance = prng_u64(&host->world->prng) | 1;
 }
 
-void disk_start(struct disk *disk, struct host *host, struct node_start *start)
+static void show_log(struct disk *disk, struct raft_start *raft)
 {
-    if (!disk->made) {
-        make_identity(disk, host);
-    }
-    disk->identity.boot++;
-    disk->runs = x_calloc(disk->count + 1, sizeof(*disk->runs));
-    disk->configs = x_calloc(disk->count + 1, sizeof(*disk->configs));
-    disk->others = x_calloc(disk->count + 1, sizeof(*disk->others));
-    *start = (struct node_start){.identity = disk->identity, .ack = disk->ack};
-    struct raft_start *raft = &start->raft;
-    raft->term = disk->term;
-    raft->vote = disk->vote;
-    raft->commit = disk->commit;
-    raft->last = disk->count;
     for (size_t i = 0; i < disk->count; i++) {
         const struct raft_entry *entry = &disk->entries[i];
         if (i == 0 || entry->term != disk->entries[i - 1].term) {
@@ -205,20 +268,53 @@ void disk_start(struct disk *disk, struct host *host, struct node_start *start)
             disk->others[raft->other_count++] = entry->index;
         }
     }
+}
+
+static void model_start(struct host *host, struct node_start *start)
+{
+    struct disk *disk = &host->disk;
+    struct prng *prng = &host->world->prng;
+    disk->runs = x_calloc(disk->count + 1, sizeof(*disk->runs));
+    disk->configs = x_calloc(disk->count + 1, sizeof(*disk->configs));
+    disk->others = x_calloc(disk->count + 1, sizeof(*disk->others));
+    *start = (struct node_start){.identity = disk->identity, .ack = disk->ack};
+    struct raft_start *raft = &start->raft;
+    raft->term = disk->term;
+    raft->vote = disk->vote;
+    raft->commit = disk->commit;
+    raft->last = disk->count;
+    show_log(disk, raft);
     raft->runs = disk->runs;
     raft->configs = disk->configs;
     raft->others = disk->others;
     /* At least from the commit index on; the more, the better. */
     size_t least = disk->count - (disk->commit > 0 ? disk->commit - 1 : 0);
-    size_t tail = disk->count == 0
-                      ? 0
-                      : prng_range(&host->world->prng, least, disk->count);
+    size_t tail =
+        disk->count == 0 ? 0 : (size_t)prng_range(prng, least, disk->count);
     raft->tail = disk->count == 0 ? NULL : &disk->entries[disk->count - tail];
     raft->tail_count = tail;
 }
 
-void disk_started(struct disk *disk)
+void disk_start(struct host *host, struct node_start *start)
 {
+    struct disk *disk = &host->disk;
+    if (!disk->made) {
+        make_identity(disk, host);
+    }
+    disk->identity.boot++;
+    if (host->world->mix.sqlite) {
+        *start = *shelf_open(host);
+    } else {
+        model_start(host, start);
+    }
+}
+
+void disk_started(struct host *host)
+{
+    struct disk *disk = &host->disk;
+    if (host->shelf != NULL) {
+        shelf_started(host);
+    }
     free(disk->runs);
     free(disk->configs);
     free(disk->others);

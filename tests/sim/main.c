@@ -1,101 +1,206 @@
 /* sim: runs seeds.
  *
- *   sim --seed=N [--trace]          one seed, with all that happens
+ *   sim --seed=N [--trace [--from=S] [--to=S] [--node=I]]
+ *       one seed; the trace, of a time, and of one node
+ *   sim --seed=N --shrink
+ *       a seed that fails: finds a smaller run that fails in the same way
  *   sim [--first=N] [--seeds=N] [--twice]
- *                                   that many from the first on; --twice runs
- *                                   each a second time and compares
+ *       that many seeds; --twice runs each a second time and compares
+ *
+ * A run is made smaller than its seed draws it with --faults=S (the first
+ * phase ends after S seconds), --apps=N, --skip=A-B,C (faults that do not
+ * happen) and --store=model|sqlite.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
 
-static bool number(const char *text, const char *name, uint64_t *value)
+/* ---- arguments ---------------------------------------------------------- */
+
+struct arguments {
+    struct sim_options options;
+    uint64_t first;
+    uint64_t seeds;
+    bool one;
+    bool twice;
+    bool shrink;
+};
+
+static const char *value_of(const char *text, const char *name)
 {
     size_t length = strlen(name);
-    if (strncmp(text, name, length) != 0) {
-        return false;
+    return strncmp(text, name, length) == 0 ? text + length : NULL;
+}
+
+static bool take_skips(struct sim_options *options, const char *text)
+{
+    while (*text != '\0') {
+        char *end;
+        struct sim_skip skip = {.first = strtoull(text, &end, 10)};
+        skip.last = skip.first;
+        if (*end == '-') {
+            skip.last = strtoull(end + 1, &end, 10);
+        }
+        if (end == text || options->skip_count == SIM_SKIPS_MAX) {
+            return false;
+        }
+        options->skips[options->skip_count++] = skip;
+        text = *end == ',' ? end + 1 : end;
     }
-    *value = strtoull(text + length, NULL, 10);
     return true;
+}
+
+static bool take_store(struct sim_options *options, const char *text)
+{
+    bool model = strcmp(text, "model") == 0;
+    options->store = model ? SIM_STORE_MODEL : SIM_STORE_SQLITE;
+    return model || strcmp(text, "sqlite") == 0;
+}
+
+static bool take_flag(struct arguments *arguments, const char *text)
+{
+    bool *flag = strcmp(text, "--trace") == 0    ? &arguments->options.trace
+                 : strcmp(text, "--twice") == 0  ? &arguments->twice
+                 : strcmp(text, "--shrink") == 0 ? &arguments->shrink
+                                                 : NULL;
+    if (flag != NULL) {
+        *flag = true;
+    }
+    return flag != NULL;
+}
+
+static bool take_argument(struct arguments *arguments, const char *text)
+{
+    struct sim_options *options = &arguments->options;
+    const char *value;
+    if ((value = value_of(text, "--seed=")) != NULL) {
+        options->seed = strtoull(value, NULL, 10);
+        arguments->one = true;
+    } else if ((value = value_of(text, "--first=")) != NULL) {
+        arguments->first = strtoull(value, NULL, 10);
+    } else if ((value = value_of(text, "--seeds=")) != NULL) {
+        arguments->seeds = strtoull(value, NULL, 10);
+    } else if ((value = value_of(text, "--from=")) != NULL) {
+        options->from_s = strtod(value, NULL);
+    } else if ((value = value_of(text, "--to=")) != NULL) {
+        options->to_s = strtod(value, NULL);
+    } else if ((value = value_of(text, "--node=")) != NULL) {
+        options->node = (int)strtol(value, NULL, 10);
+    } else if ((value = value_of(text, "--faults=")) != NULL) {
+        options->faults_s = strtod(value, NULL);
+    } else if ((value = value_of(text, "--apps=")) != NULL) {
+        options->apps = (unsigned)strtoul(value, NULL, 10);
+    } else if ((value = value_of(text, "--skip=")) != NULL) {
+        return take_skips(options, value);
+    } else if ((value = value_of(text, "--store=")) != NULL) {
+        return take_store(options, value);
+    } else {
+        return take_flag(arguments, text);
+    }
+    return true;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: sim --seed=N [--trace [--from=S] [--to=S] [--node=I]]\n"
+            "       sim --seed=N --shrink\n"
+            "       sim [--first=N] [--seeds=N] [--twice]\n"
+            "smaller: [--faults=S] [--apps=N] [--skip=A-B,C] "
+            "[--store=model|sqlite]\n");
+    return 2;
+}
+
+void sim_arguments(const struct sim_options *options, char *text, size_t size)
+{
+    static const char *const stores[] = {"", " --store=model",
+                                         " --store=sqlite"};
+    size_t used = (size_t)snprintf(text, size, " --seed=%llu",
+                                   (unsigned long long)options->seed);
+    if (options->faults_s > 0 && used < size) {
+        used += (size_t)snprintf(text + used, size - used, " --faults=%.3f",
+                                 options->faults_s);
+    }
+    if (options->apps > 0 && used < size) {
+        used += (size_t)snprintf(text + used, size - used, " --apps=%u",
+                                 options->apps);
+    }
+    if (used < size) {
+        used += (size_t)snprintf(text + used, size - used, "%s",
+                                 stores[options->store]);
+    }
+    for (unsigned i = 0; i < options->skip_count && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%llu-%llu",
+                                 i == 0 ? " --skip=" : ",",
+                                 (unsigned long long)options->skips[i].first,
+                                 (unsigned long long)options->skips[i].last);
+    }
+}
+
+/* ---- many seeds --------------------------------------------------------- */
+
+static void show_sum(const struct sim_result *sum)
+{
+    printf("  %-32s %12llu\n", "simulated seconds",
+           (unsigned long long)(sum->simulated_us / 1000000));
+    for (int i = 0; i < HAPPENINGS; i++) {
+        printf("  %-32s %12llu\n", happened_names[i],
+               (unsigned long long)sum->happened[i]);
+    }
+    char hex[DIGEST_SIZE * 2 + 1];
+    digest_to_hex(sum->digest, hex);
+    printf("digest %s\n", hex);
 }
 
 static void add(struct sim_result *sum, const struct sim_result *one)
 {
     sum->simulated_us += one->simulated_us;
-    sum->elections += one->elections;
-    sum->crashes += one->crashes;
-    sum->lost_saves += one->lost_saves;
-    sum->truncations += one->truncations;
-    sum->store_reads += one->store_reads;
-    sum->acked += one->acked;
-    sum->refused += one->refused;
-    sum->uncertain += one->uncertain;
-    sum->barriers += one->barriers;
-    sum->followed += one->followed;
+    sum->faults += one->faults;
+    sum->digest = digest_chain(sum->digest, one->digest.bytes, DIGEST_SIZE,
+                               NULL, 0, NULL, 0);
+    for (int i = 0; i < HAPPENINGS; i++) {
+        sum->happened[i] += one->happened[i];
+    }
 }
 
-static bool show(const char *name, uint64_t value, bool wanted)
+static int run(struct arguments *arguments)
 {
-    printf("  %-12s %10llu%s\n", name, (unsigned long long)value,
-           wanted && value == 0 ? "  never happened" : "");
-    return wanted && value == 0;
-}
-
-/* True where something that is meant to happen never did. */
-static bool show_sum(const struct sim_result *sum, bool wanted)
-{
-    bool missing = show("seconds", sum->simulated_us / 1000000, false);
-    missing |= show("elections", sum->elections, wanted);
-    missing |= show("crashes", sum->crashes, wanted);
-    missing |= show("lost saves", sum->lost_saves, wanted);
-    missing |= show("truncations", sum->truncations, wanted);
-    missing |= show("store reads", sum->store_reads, wanted);
-    missing |= show("acknowledged", sum->acked, wanted);
-    missing |= show("refused", sum->refused, wanted);
-    missing |= show("uncertain", sum->uncertain, wanted);
-    missing |= show("barriers", sum->barriers, wanted);
-    missing |= show("followed", sum->followed, wanted);
-    return missing;
+    struct sim_result sum = {0};
+    struct sim_options *options = &arguments->options;
+    for (uint64_t i = 0; i < arguments->seeds; i++) {
+        options->seed = arguments->first + i;
+        struct sim_result result = sim_run(options);
+        add(&sum, &result);
+        if (arguments->twice &&
+            !digest_equal(result.digest, sim_run(options).digest)) {
+            printf("FAIL seed=%llu: replay: two runs differ\n",
+                   (unsigned long long)options->seed);
+            return 1;
+        }
+    }
+    show_sum(&sum);
+    printf("%llu passed, 0 failed\n", (unsigned long long)arguments->seeds);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 0;
-    uint64_t first = 1;
-    uint64_t seeds = 100;
-    bool one = false;
-    bool trace = false;
-    bool twice = false;
+    struct arguments arguments = {
+        .options = {.node = -1}, .first = 1, .seeds = 100};
     for (int i = 1; i < argc; i++) {
-        if (number(argv[i], "--seed=", &seed)) {
-            one = true;
-        } else if (strcmp(argv[i], "--trace") == 0) {
-            trace = true;
-        } else if (strcmp(argv[i], "--twice") == 0) {
-            twice = true;
-        } else if (!number(argv[i], "--first=", &first) &&
-                   !number(argv[i], "--seeds=", &seeds)) {
-            fprintf(stderr, "usage: sim --seed=N [--trace]\n"
-                            "       sim [--first=N] [--seeds=N] [--twice]\n");
-            return 2;
+        if (!take_argument(&arguments, argv[i])) {
+            return usage();
         }
     }
-    if (one) {
-        first = seed;
-        seeds = 1;
+    if (arguments.one) {
+        arguments.first = arguments.options.seed;
+        arguments.seeds = 1;
     }
-    struct sim_result sum = {0};
-    for (uint64_t at = first; at < first + seeds; at++) {
-        struct sim_result result = sim_run(at, trace);
-        if (twice && !digest_equal(result.digest, sim_run(at, false).digest)) {
-            printf("FAIL seed=%llu: two runs differ\n", (unsigned long long)at);
-            return 1;
-        }
-        add(&sum, &result);
+    if (arguments.shrink) {
+        return arguments.one ? sim_shrink(&arguments.options) : usage();
     }
-    bool missing = show_sum(&sum, seeds >= 50);
-    printf("%llu passed, %d failed\n", (unsigned long long)seeds, missing);
-    return missing;
+    return run(&arguments);
 }

@@ -1,5 +1,6 @@
 /* The network: bytes arrive in order on a connection, late, and cut anywhere;
- * connections break, hang while two hosts are parted, and end with a crash. */
+ * connections break, hang while two hosts are parted, are clogged or half open,
+ * and end with a crash. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,13 @@
 #include "world.h"
 
 static void move_bytes(struct world *world, void *subject, uint64_t life);
+
+/* No connection holds more: its sender's budget and one reply or frame. */
+#define APP_UNREAD_MAX ((size_t)5 * 1024 * 1024)
+#define PEER_UNREAD_MAX ((size_t)18 * 1024 * 1024)
+/* How often a way that is blocked is tried. */
+#define BLOCKED_US ((uint64_t)20000)
+#define CLOGGED_BYTES ((size_t)400)
 
 bool net_parted(const struct world *world, const struct host *a,
                 const struct host *b)
@@ -31,11 +39,18 @@ static struct wire *new_wire(struct world *world)
     }
     wire->is_free = false;
     wire->connected = false;
+    wire->hangs = false;
+    wire->clogged_until_us = 0;
     wire->life++;
     for (int i = 0; i < 2; i++) {
         struct buf bytes = wire->end[i].bytes;
+        struct buf held = wire->end[i].held;
+        struct buf unframed = wire->end[i].unframed;
         buf_clear(&bytes);
-        wire->end[i] = (struct wire_end){.bytes = bytes};
+        buf_clear(&held);
+        buf_clear(&unframed);
+        wire->end[i] = (struct wire_end){
+            .bytes = bytes, .held = held, .unframed = unframed};
     }
     return wire;
 }
@@ -46,6 +61,7 @@ static void end_gone(struct wire *wire, int at)
     if (!end->gone) {
         end->gone = true;
         buf_clear(&end->bytes);
+        buf_clear(&end->held);
         if (end->host != NULL) {
             map_remove(&end->host->wires, end->conn);
         }
@@ -100,26 +116,42 @@ static void tell_closed(struct wire *wire, int to)
     }
 }
 
-static void deliver(struct world *world, struct wire *wire, int to)
+/* The sender hears that bytes have left: of what was lost on the way, too. */
+static void tell_drained(struct wire *wire, int to, size_t size)
 {
     struct wire_end *end = &wire->end[to];
     struct wire_end *from = &wire->end[1 - to];
-    size_t size = end->bytes.size;
+    if (from->host == NULL || from->gone) {
+        return;
+    }
+    bool all = end->bytes.size == 0 && end->held.size == 0;
+    uint64_t left = all || size > end->owed ? end->owed : size;
+    end->owed -= left;
+    struct node_input drained = {
+        .type = NODE_INPUT_DRAINED, .conn = from->conn, .size = (size_t)left};
+    node_input(from->host->node, &drained);
+    host_wake(from->host);
+}
+
+static size_t some_size(struct world *world, const struct wire *wire,
+                        size_t size)
+{
     if (prng_chance(&world->prng, 3)) {
         size = (size_t)prng_range(&world->prng, 1, size);
     }
-    if (size > 65536) {
-        size = 65536;
-    }
+    size_t most =
+        wire->clogged_until_us > world->now_us ? CLOGGED_BYTES : 65536;
+    return size < most ? size : most;
+}
+
+static void deliver(struct world *world, struct wire *wire, int to)
+{
+    struct wire_end *end = &wire->end[to];
+    size_t size = some_size(world, wire, end->bytes.size);
     uint8_t *copy = x_malloc(size);
     memcpy(copy, end->bytes.data, size);
     buf_consume(&end->bytes, size);
-    if (from->host != NULL && !from->gone) {
-        struct node_input drained = {
-            .type = NODE_INPUT_DRAINED, .conn = from->conn, .size = size};
-        node_input(from->host->node, &drained);
-        host_wake(from->host);
-    }
+    tell_drained(wire, to, size);
     if (end->host != NULL) {
         struct node_input input = {.type = NODE_INPUT_BYTES,
                                    .conn = end->conn,
@@ -161,14 +193,21 @@ static void move_bytes(struct world *world, void *subject, uint64_t life)
     struct host *host = end->host;
     bool blocked = end->paused || (host != NULL && host_paused(host)) ||
                    net_parted(world, wire->end[1 - to].host, host);
+    if (wire->hangs) {
+        return; /* give_up() ends it */
+    }
     if (blocked) {
-        move_in(world, wire, to, 5000);
+        move_in(world, wire, to, BLOCKED_US);
         return;
+    }
+    if (end->bytes.size == 0) {
+        mangle_release(end);
     }
     if (end->bytes.size > 0) {
         deliver(world, wire, to);
         if (wire->life == life >> 1 && !end->gone) {
-            move_in(world, wire, to, some_delay(world));
+            bool clogged = wire->clogged_until_us > world->now_us;
+            move_in(world, wire, to, clogged ? BLOCKED_US : some_delay(world));
         }
         return;
     }
@@ -186,21 +225,43 @@ static struct wire *wire_of(struct host *host, node_conn conn, int *at)
     return wire;
 }
 
+static void append(struct world *world, struct wire *wire, int to,
+                   const struct out_span *span)
+{
+    struct wire_end *end = &wire->end[to];
+    bool frames = wire->end[0].host != NULL && wire->end[1].host != NULL;
+    if (frames &&
+        (world->mix.lost | world->mix.doubled | world->mix.reordered) != 0) {
+        buf_append(&end->unframed, span->data, span->size);
+    } else {
+        buf_append(&end->bytes, span->data, span->size);
+    }
+    end->owed += span->size;
+    size_t most = frames ? PEER_UNREAD_MAX : APP_UNREAD_MAX;
+    if (end->owed > most) {
+        world_fail(world, "limits", "%llu bytes wait for one reader",
+                   (unsigned long long)end->owed);
+    }
+}
+
 static void net_send(void *context, node_conn conn, struct out *out)
 {
     struct host *host = context;
     int at = 0;
     struct wire *wire = wire_of(host, conn, &at);
+    bool heard = wire != NULL && !wire->end[1 - at].gone;
     struct out_span spans[16];
     while (out->size > 0) {
         size_t count = out_spans(out, spans, 16);
         for (size_t i = 0; i < count; i++) {
-            if (wire != NULL && !wire->end[1 - at].gone) {
-                buf_append(&wire->end[1 - at].bytes, spans[i].data,
-                           spans[i].size);
+            if (heard) {
+                append(host->world, wire, 1 - at, &spans[i]);
             }
             out_drain(out, spans[i].size);
         }
+    }
+    if (heard) {
+        mangle(host->world, &wire->end[1 - at]);
     }
     if (wire != NULL) {
         move_in(host->world, wire, 1 - at, some_delay(host->world));
@@ -217,6 +278,7 @@ static void net_close(void *context, node_conn conn, bool flush)
     }
     if (!flush) {
         buf_clear(&wire->end[1 - at].bytes);
+        buf_clear(&wire->end[1 - at].held);
     }
     bool other = !wire->end[1 - at].gone && wire->connected;
     end_gone(wire, at);
@@ -240,8 +302,12 @@ static void net_note(void *context, enum log_level level, const char *text)
 {
     const struct host *host = context;
     world_trace(host->world, host, "%s: %s", log_level_name(level), text);
-    if (level == LOG_LEVEL_ERROR && strstr(text, "disk is full") == NULL) {
-        world_fail(host->world, "node %u logs an error: %s", host->id, text);
+    if (strstr(text, "given up") != NULL) {
+        world_happened(host->world, HAPPENED_STALL);
+    }
+    if (level == LOG_LEVEL_ERROR && strstr(text, "disk") == NULL) {
+        world_fail(host->world, "no error is logged", "node %lu: %s",
+                   (unsigned long)host->id, text);
     }
 }
 
@@ -278,7 +344,7 @@ static void dial_done(struct world *world, void *subject, uint64_t life)
     struct host *target = wire->end[1].host;
     if (net_parted(world, host, target) || net_parted(world, target, host) ||
         host_paused(host) || host_paused(target)) {
-        world_in(world, 20000, dial_done, wire, life); /* it hangs */
+        world_in(world, 50000, dial_done, wire, life); /* it hangs */
         return;
     }
     if (target->node == NULL) {
@@ -339,6 +405,7 @@ void net_break(struct wire *wire)
         }
         if (prng_chance(&world->prng, 2)) {
             buf_clear(&end->bytes);
+            buf_clear(&end->held);
         }
     }
     for (int i = 0; i < 2 && !wire->is_free; i++) {
@@ -347,6 +414,29 @@ void net_break(struct wire *wire)
             tell_closed(wire, i);
         }
     }
+}
+
+static void give_up(struct world *world, void *subject, uint64_t life)
+{
+    (void)world;
+    struct wire *wire = subject;
+    if (wire->life != life) {
+        return;
+    }
+    for (int i = 0; i < 2 && !wire->is_free; i++) {
+        struct wire_end *end = &wire->end[i];
+        if (!end->gone && end->host->node != NULL) {
+            tell_closed(wire, i);
+        }
+    }
+}
+
+void net_half_open(struct wire *wire)
+{
+    struct world *world = world_of(wire);
+    wire->hangs = true;
+    world_in(world, prng_range(&world->prng, 1000000, USER_TIMEOUT_US * 2),
+             give_up, wire, wire->life);
 }
 
 void net_host_gone(struct host *host)
@@ -376,6 +466,7 @@ void net_host_gone(struct host *host)
                                 ? 3000000
                                 : 20000;
             wire->life++; /* nothing that was noted before moves any more */
+            wire->hangs = false;
             wire->end[1 - i].moving = false;
             move_in(host->world, wire, 1 - i,
                     prng_range(&host->world->prng, 100, late));
@@ -412,6 +503,11 @@ void net_app_send(struct wire *wire, const void *data, size_t size)
         buf_append(&wire->end[1].bytes, data, size);
         move_in(world, wire, 1, prng_range(&world->prng, 5, 100));
     }
+}
+
+void net_app_pause(struct wire *wire, bool paused)
+{
+    wire->end[0].paused = paused;
 }
 
 void net_app_close(struct wire *wire, bool half)

@@ -6,23 +6,46 @@
 #include <stdint.h>
 
 #include "base/digest.h"
+#include "happened.h"
+
+/* Faults first .. last of a run do not happen. */
+struct sim_skip {
+    uint64_t first;
+    uint64_t last;
+};
+
+#define SIM_SKIPS_MAX 256
+
+/* How a run is looked at, and how it is made smaller than its seed wants it.
+ * 0: as the seed draws it. */
+struct sim_options {
+    uint64_t seed;
+    bool trace;
+    double from_s; /* of the trace */
+    double to_s;
+    int node; /* only this one's lines; -1: all */
+    double faults_s;
+    unsigned apps;
+    enum { SIM_STORE_DRAWN, SIM_STORE_MODEL, SIM_STORE_SQLITE } store;
+    struct sim_skip skips[SIM_SKIPS_MAX];
+    unsigned skip_count;
+};
 
 struct sim_result {
     struct digest digest; /* of all that happened: equal for equal runs */
     uint64_t simulated_us;
-    uint64_t elections;
-    uint64_t crashes;
-    uint64_t lost_saves;
-    uint64_t truncations;
-    uint64_t store_reads;
-    uint64_t acked;
-    uint64_t refused;
-    uint64_t uncertain;
-    uint64_t barriers;
-    uint64_t followed;
+    uint64_t faults;
+    uint64_t happened[HAPPENINGS];
 };
 
-/* Any fault first, then none: a violation ends the process with its story. */
-struct sim_result sim_run(uint64_t seed, bool trace);
+/* Any fault first, then a majority that is healed for good: a violation ends
+ * the process with its story (exit status 1). */
+struct sim_result sim_run(const struct sim_options *options);
+
+/* The arguments that make this run, appended to a command. */
+void sim_arguments(const struct sim_options *options, char *text, size_t size);
+
+/* Finds a smaller run that violates the same rule, and prints it. */
+int sim_shrink(const struct sim_options *options);
 
 #endif

@@ -1,13 +1,14 @@
 #include "world.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
-#include "sim.h"
 
 /* ---- time --------------------------------------------------------------- */
 
@@ -82,387 +83,151 @@ static void run_until(struct world *world, uint64_t end_us)
 
 /* ---- what it says ------------------------------------------------------- */
 
+bool world_shows(const struct world *world, const struct host *host)
+{
+    const struct sim_options *options = world->options;
+    double now_s = (double)world->now_us / 1e6;
+    return options->trace && now_s >= options->from_s &&
+           (options->to_s <= 0 || now_s <= options->to_s) &&
+           (options->node < 0 || host == NULL ||
+            (raft_id)options->node == host->id);
+}
+
+static void make_line(const struct world *world, const struct host *host,
+                      char *line, size_t size, const char *format,
+                      va_list arguments)
+{
+    int used = snprintf(line, size, "%10.3f n%c ", (double)world->now_us / 1e3,
+                        host == NULL ? '-' : (char)('0' + host->id));
+    vsnprintf(line + used, size - (size_t)used, format, arguments);
+}
+
 void world_trace(struct world *world, const struct host *host,
                  const char *format, ...)
 {
-    char text[1024];
+    char line[1152];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    make_line(world, host, line, sizeof(line), format, arguments);
     va_end(arguments);
-    char line[1152];
-    snprintf(line, sizeof(line), "%10.3f n%c %s\n", (double)world->now_us / 1e3,
-             host == NULL ? '-' : (char)('0' + host->id), text);
     world->digest =
         digest_chain(world->digest, line, strlen(line), NULL, 0, NULL, 0);
-    if (world->trace) {
-        fputs(line, stdout);
+    if (world_shows(world, host)) {
+        puts(line);
     }
 }
 
-void world_fail(struct world *world, const char *format, ...)
+void world_show(const struct world *world, const struct host *host,
+                const char *format, ...)
+{
+    if (!world_shows(world, host)) {
+        return;
+    }
+    char line[1152];
+    va_list arguments;
+    va_start(arguments, format);
+    make_line(world, host, line, sizeof(line), format, arguments);
+    va_end(arguments);
+    puts(line);
+}
+
+void world_happened(struct world *world, enum happening what)
+{
+    world->happened[what]++;
+}
+
+static void print_failure(const struct world *world, const char *rule,
+                          const char *text)
+{
+    char arguments[1024] = "";
+    sim_arguments(world->options, arguments, sizeof(arguments));
+    double now_s = (double)world->now_us / 1e6;
+    printf("FAIL seed=%llu at %.3f s: %s: %s\n"
+           "again:  tests/sim/sim%s\n"
+           "look:   tests/sim/sim%s --from=%.1f --trace\n"
+           "shrink: tests/sim/sim%s --shrink\n",
+           (unsigned long long)world->seed, now_s, rule, text, arguments,
+           arguments, now_s > 0.5 ? now_s - 0.5 : 0.0, arguments);
+    fflush(stdout);
+}
+
+void world_fail(struct world *world, const char *rule, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    printf("FAIL seed=%llu at %.3f s: %s\n"
-           "again: tests/sim/sim --seed=%llu\n"
-           "look:  tests/sim/sim --seed=%llu --trace\n",
-           (unsigned long long)world->seed, (double)world->now_us / 1e6, text,
-           (unsigned long long)world->seed, (unsigned long long)world->seed);
-    fflush(stdout);
+    print_failure(world, rule, text);
     exit(1);
 }
 
-/* ---- hosts -------------------------------------------------------------- */
+/* An assertion of the code that runs here is a violation like any other. */
+static struct world *world_now;
 
-static struct raft_now host_now(const struct host *host)
+static void on_abort(int signal)
 {
-    return (struct raft_now){.mono_us = host->world->now_us + 1000,
-                             .unix_ms =
-                                 UINT64_C(1700000000000) +
-                                 (host->world->now_us + host->clock_us) / 1000};
-}
-
-bool host_paused(const struct host *host)
-{
-    return host->paused_until_us > host->world->now_us;
-}
-
-static void turn(struct world *world, void *subject, uint64_t life);
-
-static void turn_at(struct host *host, uint64_t time_us)
-{
-    if (host->turn_at_us == 0 || time_us < host->turn_at_us) {
-        host->turn_at_us = time_us;
-        world_at(host->world, time_us, turn, host, host->life);
-    }
-}
-
-void host_wake(struct host *host)
-{
-    turn_at(host, host->world->now_us);
-}
-
-static void turn(struct world *world, void *subject, uint64_t life)
-{
-    struct host *host = subject;
-    if (host->life != life || host->turn_at_us != world->now_us) {
-        return; /* an earlier one has been noted since */
-    }
-    host->turn_at_us = 0;
-    if (host_paused(host)) {
-        turn_at(host, host->paused_until_us);
-        return;
-    }
-    uint64_t deadline_us = node_turn(host->node, host_now(host));
-    check_turn(host);
-    if (world->trace) {
-        struct buf buf = {0};
-        raft_show(node_raft(host->node), &buf);
-        world_trace(world, host, "%.*s", (int)buf.size, (char *)buf.data);
-        buf_free(&buf);
-    }
-    /* The node's clock is 1000 us ahead of the world's, so that it is never 0.
-     */
-    deadline_us = deadline_us > 1000 ? deadline_us - 1000 : 0;
-    turn_at(host,
-            deadline_us > world->now_us ? deadline_us : world->now_us + 1);
-}
-
-static const char *no_parameter(void *context, size_t at, char *value,
-                                size_t size)
-{
-    (void)context;
-    (void)at;
-    snprintf(value, size, "%s", "");
-    return "";
-}
-
-static bool set_nothing(void *context, const char *name, const char *value,
-                        char *why, size_t why_size)
-{
-    (void)context;
-    (void)name;
-    (void)value;
-    snprintf(why, why_size, "there are no parameters here");
-    return false;
-}
-
-void host_start(struct host *host)
-{
-    struct world *world = host->world;
-    assert(host->node == NULL);
-    struct node_settings settings = {
-        .id = host->id,
-        .cluster = "sim",
-        .advertise = host->address,
-        .version = "sim",
-        .bootstrap = world->bootstrap,
-        .election_timeout_us = 1000000,
-        .heartbeat_us = 100000,
-        .request_timeout_us = 5000000,
-        .disk_stall_us = 5000000,
-        .max_payload = 1024 * 1024,
-        .max_clients = 100,
-        .max_pending_bytes = 256 * 1024,
-        .cache_bytes = world->mix.cache_bytes,
-        .forward = world->mix.forward,
-    };
-    struct node_start start;
-    disk_start(&host->disk, host, &start);
-    struct node_parameters none = {.get = no_parameter, .set = set_nothing};
-    char why[256] = "";
-    host->life++;
-    host->saving = NULL;
-    host->turn_at_us = 0;
-    host->paused_until_us = 0;
-    host->node = node_new(&settings, &start, disk_store(host), net_of(host),
-                          none, prng_u64(&world->prng), host_now(host), why);
-    disk_started(&host->disk);
-    if (host->node == NULL) {
-        world_fail(world, "node %u does not start: %s", host->id, why);
-    }
-    world_trace(world, host, "!  starts, %zu entries", host->disk.count);
-    host_wake(host);
-}
-
-void host_crash(struct host *host)
-{
-    struct world *world = host->world;
-    if (host->saving != NULL && !host->disk.full) {
-        if (prng_chance(&world->prng, 2)) {
-            disk_apply(&host->disk, host->saving);
-        } else {
-            world->checks.lost_saves++;
-        }
-    }
-    world_trace(world, host, "!  crashes");
-    world->checks.crashes++;
-    struct node *node = host->node;
-    host->life++;
-    host->saving = NULL;
-    net_host_gone(host);
-    host->node = NULL;
-    host->checked = 0;
-    /* Its last words go nowhere: all its connections are gone. */
-    node_free(node);
-}
-
-/* ---- faults ------------------------------------------------------------- */
-
-static struct host *some_host(struct world *world)
-{
-    return &world->hosts[prng_below(&world->prng, world->mix.hosts)];
-}
-
-static void start_again(struct world *world, void *subject, uint64_t life)
-{
-    struct host *host = subject;
-    if (host->life == life && host->node == NULL) {
-        (void)world;
-        host_start(host);
-    }
-}
-
-void host_restart_later(struct host *host)
-{
-    world_in(host->world, prng_range(&host->world->prng, 1000, 4000000),
-             start_again, host, host->life);
-}
-
-static void fault_crash(struct world *world)
-{
-    struct host *host = some_host(world);
-    bool all = prng_chance(&world->prng, 12);
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        struct host *victim = &world->hosts[i];
-        if ((victim == host || all) && victim->node != NULL) {
-            host_crash(victim);
-            host_restart_later(victim);
-        }
-    }
-}
-
-static void heal(struct world *world, void *subject, uint64_t life)
-{
-    (void)subject;
-    (void)life;
-    memset(world->parted, 0, sizeof(world->parted));
-    world_trace(world, NULL, "!  the network is whole");
-}
-
-/* Symmetric, one way only, one host alone, or any pattern at all. */
-static void fault_part(struct world *world)
-{
-    uint64_t side = prng_u64(&world->prng);
-    bool one_way = prng_chance(&world->prng, 3);
-    bool alone = prng_chance(&world->prng, 3);
-    bool any = prng_chance(&world->prng, 6);
-    unsigned single = (unsigned)prng_below(&world->prng, world->mix.hosts);
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        for (unsigned j = 0; j < world->mix.hosts; j++) {
-            bool a = alone ? i == single : (side >> i & 1) != 0;
-            bool b = alone ? j == single : (side >> j & 1) != 0;
-            bool cut =
-                any ? prng_chance(&world->prng, 3) : a != b && (!one_way || a);
-            if (cut && i != j) {
-                world->parted[i] |= UINT64_C(1) << j;
-            }
-        }
-    }
-    world_trace(world, NULL, "!  the network is parted");
-    world_in(world, prng_range(&world->prng, 100000, 6000000), heal, NULL, 0);
-}
-
-static void fault_break(struct world *world)
-{
-    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
-        if (prng_chance(&world->prng, 3)) {
-            net_break(wire);
-        }
-    }
-}
-
-static void fault_pause(struct world *world)
-{
-    struct host *host = some_host(world);
-    if (host->node != NULL) {
-        host->paused_until_us =
-            world->now_us + prng_range(&world->prng, 10000, 4000000);
-        world_trace(world, host, "!  pauses");
-    }
-}
-
-static void disk_well(struct world *world, void *subject, uint64_t life)
-{
-    (void)world;
-    (void)life;
-    struct host *host = subject;
-    host->disk.full = false;
-    host->disk.slow = false;
-}
-
-static void fault_disk(struct world *world, bool full)
-{
-    struct host *host = some_host(world);
-    host->disk.full = full;
-    host->disk.slow = !full;
-    world_trace(world, host, "!  disk is %s", full ? "full" : "slow");
-    world_in(world, prng_range(&world->prng, 100000, 3000000), disk_well, host,
-             0);
-}
-
-static void fault(struct world *world, void *subject, uint64_t life)
-{
-    const struct mix *mix = &world->mix;
-    if (world->calm) {
-        return;
-    }
-    unsigned weights[] = {mix->crash_weight, mix->part_weight,
-                          mix->break_weight, mix->pause_weight,
-                          mix->full_weight,  mix->slow_weight};
-    unsigned sum = 0;
-    for (size_t i = 0; i < 6; i++) {
-        sum += weights[i];
-    }
-    uint64_t drawn = sum == 0 ? 0 : prng_below(&world->prng, sum);
-    unsigned kind = 0;
-    while (sum > 0 && drawn >= weights[kind]) {
-        drawn -= weights[kind++];
-    }
-    if (sum > 0) {
-        switch (kind) {
-        case 0:
-            fault_crash(world);
-            break;
-        case 1:
-            fault_part(world);
-            break;
-        case 2:
-            fault_break(world);
-            break;
-        case 3:
-            fault_pause(world);
-            break;
-        case 4:
-            fault_disk(world, true);
-            break;
-        case 5:
-            fault_disk(world, false);
-            break;
-        }
-    }
-    world_in(world, prng_range(&world->prng, 1, mix->fault_gap_us * 2), fault,
-             subject, life);
+    (void)signal;
+    print_failure(world_now, "assertion", "see the line above");
+    _exit(1);
 }
 
 /* ---- a run -------------------------------------------------------------- */
 
-static unsigned weight(struct world *world)
-{
-    return prng_chance(&world->prng, 3)
-               ? 0
-               : (unsigned)prng_range(&world->prng, 1, 10);
-}
-
-/* Each seed has its own kind of bad weather (swarm testing). */
-static void draw_mix(struct world *world)
-{
-    struct prng *prng = &world->prng;
-    static const unsigned sizes[] = {1, 2, 3, 3, 3, 3, 4, 5, 5, 7};
-    world->mix = (struct mix){
-        .hosts = sizes[prng_below(prng, 10)],
-        .apps = (unsigned)prng_range(prng, 1, 4),
-        .faults_us = prng_range(prng, 20, 60) * 1000000,
-        .delay_us = prng_chance(prng, 3) ? 40000 : 1000,
-        .crash_weight = weight(world),
-        .part_weight = weight(world),
-        .break_weight = weight(world),
-        .pause_weight = weight(world),
-        .full_weight = weight(world),
-        .slow_weight = weight(world),
-        .fault_gap_us = prng_range(prng, 300, 5000) * 1000,
-        .save_us = prng_chance(prng, 4) ? 20000 : 1000,
-        .cache_bytes = prng_chance(prng, 2) ? 4096 : 1024 * 1024,
-        .forward = !prng_chance(prng, 5),
-    };
-}
-
 static void make_hosts(struct world *world)
 {
+    struct prng *prng = &world->prng;
     size_t at = 0;
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         struct host *host = &world->hosts[i];
         host->world = world;
         host->id = i;
+        host->may_start = true;
         host->next_conn = 1;
-        host->clock_us = prng_below(&world->prng, 100000000);
+        host->wall_us = prng_below(prng, 100000000);
+        host->drift_ppm = prng_chance(prng, 3)
+                              ? (int64_t)prng_below(prng, 100001) - 50000
+                              : 0;
         snprintf(host->address, sizeof(host->address), "host%u:7000", i);
         at += (size_t)snprintf(world->bootstrap + at,
-                               sizeof(world->bootstrap) - at, "%s%u=%s",
-                               i == 0 ? "" : ", ", i, host->address);
-        world_at(world, prng_below(&world->prng, 2000000), start_again, host,
-                 0);
+                               sizeof(world->bootstrap) - at, "%s%u=%s%s",
+                               i == 0 ? "" : ", ", i, host->address,
+                               i < world->mix.voters ? "" : "/learner");
+        world_at(world, prng_below(prng, 2000000), host_start_again, host, 0);
     }
 }
 
-static struct world *world_new(uint64_t seed, bool trace)
+static struct world *world_new(const struct sim_options *options)
 {
     struct world *world = x_calloc(1, sizeof(*world));
-    world->seed = seed;
-    world->trace = trace;
-    prng_seed(&world->prng, seed);
-    draw_mix(world);
+    world->options = options;
+    world->seed = options->seed;
+    world_now = world;
+    signal(SIGABRT, on_abort);
+    prng_seed(&world->prng, world->seed);
+    mix_draw(&world->mix, &world->prng, options);
+    mix_show(world);
     make_hosts(world);
     for (unsigned i = 0; i < world->mix.apps; i++) {
         world->apps[i] = app_new(world, i);
         app_start(world->apps[i]);
     }
-    world_in(world, 1000000, fault, NULL, 0);
+    world_in(world, 1000000, fault_next, NULL, 0);
     return world;
+}
+
+static void free_wires(struct world *world)
+{
+    while (world->wires != NULL) {
+        struct wire *next = world->wires->next;
+        for (int i = 0; i < 2; i++) {
+            buf_free(&world->wires->end[i].bytes);
+            buf_free(&world->wires->end[i].held);
+            buf_free(&world->wires->end[i].unframed);
+        }
+        free(world->wires);
+        world->wires = next;
+    }
 }
 
 static void world_free(struct world *world)
@@ -473,97 +238,108 @@ static void world_free(struct world *world)
             net_host_gone(host);
             node_free(host->node);
         }
+        shelf_close(host);
         disk_free(&host->disk);
         map_free(&host->wires);
     }
     for (unsigned i = 0; i < world->mix.apps; i++) {
         app_free(world->apps[i]);
     }
-    while (world->wires != NULL) {
-        struct wire *next = world->wires->next;
-        buf_free(&world->wires->end[0].bytes);
-        buf_free(&world->wires->end[1].bytes);
-        free(world->wires);
-        world->wires = next;
-    }
-    free(world->checks.log);
-    free(world->checks.submits);
+    free_wires(world);
+    check_free(&world->checks);
     free(world->events);
     free(world);
 }
 
-/* The second phase: everything works again, for good. */
-static void calm_down(struct world *world)
-{
-    world->calm = true;
-    heal(world, NULL, 0);
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        struct host *host = &world->hosts[i];
-        host->disk.full = false;
-        host->disk.slow = false;
-        if (host->node == NULL) {
-            host_start(host);
-        }
-        host->paused_until_us = 0;
-        host_wake(host);
-    }
-}
+/* ---- the second phase --------------------------------------------------- */
 
-static void expect_progress(struct world *world, const uint64_t *before)
+#define PROGRESS_MAX_US ((uint64_t)30000000)
+#define CONVERGE_MAX_US ((uint64_t)15000000)
+#define STEP_US ((uint64_t)500000)
+#define PROGRESS 5 /* requests of each app */
+
+static bool all_go_on(const struct world *world, const uint64_t *before,
+                      unsigned *stuck)
 {
     for (unsigned i = 0; i < world->mix.apps; i++) {
-        if (app_acknowledged(world->apps[i]) <= before[i] + 5) {
-            world_fail(world,
-                       "app %u got nothing acknowledged for 30 s after "
-                       "everything was healed",
-                       i);
+        if (app_acknowledged(world->apps[i]) < before[i] + PROGRESS) {
+            *stuck = i;
+            return false;
         }
     }
+    return true;
 }
 
-static void expect_answers(struct world *world)
+static void demand_progress(struct world *world)
 {
-    for (unsigned i = 0; i < world->mix.apps; i++) {
-        size_t open = app_open_requests(world->apps[i]);
-        if (open > 0) {
-            world_fail(world, "%zu requests of app %u are not answered", open,
-                       i);
-        }
-    }
-}
-
-struct sim_result sim_run(uint64_t seed, bool trace)
-{
-    struct world *world = world_new(seed, trace);
-    run_until(world, world->mix.faults_us);
-    calm_down(world);
-    run_until(world, world->now_us + 10000000);
     uint64_t before[APPS_MAX] = {0};
     for (unsigned i = 0; i < world->mix.apps; i++) {
         before[i] = app_acknowledged(world->apps[i]);
     }
-    run_until(world, world->now_us + 20000000);
-    expect_progress(world, before);
+    unsigned stuck = 0;
+    uint64_t end_us = world->now_us + PROGRESS_MAX_US;
+    while (!all_go_on(world, before, &stuck) ||
+           world->happened[HAPPENED_ACKED] < 200) {
+        if (world->now_us >= end_us && !all_go_on(world, before, &stuck)) {
+            world_fail(world, "progress",
+                       "app %u had not %d requests acknowledged within %.0f s "
+                       "after a majority was healed",
+                       stuck, PROGRESS, (double)PROGRESS_MAX_US / 1e6);
+        }
+        if (world->now_us >= end_us + 10 * PROGRESS_MAX_US) {
+            world_fail(world, "progress", "%llu requests were acknowledged",
+                       (unsigned long long)world->happened[HAPPENED_ACKED]);
+        }
+        run_until(world, world->now_us + STEP_US);
+    }
+}
+
+static const struct app *unanswered(const struct world *world)
+{
     for (unsigned i = 0; i < world->mix.apps; i++) {
+        if (app_open_requests(world->apps[i]) > 0) {
+            return world->apps[i];
+        }
+    }
+    return NULL;
+}
+
+static void demand_rest(struct world *world)
+{
+    char why[256] = "";
+    for (unsigned i = 0; i < world->mix.apps; i++) {
+        app_flee(world->apps[i]);
         app_stop(world->apps[i]);
     }
-    run_until(world, world->now_us + 10000000);
-    expect_answers(world);
+    uint64_t end_us = world->now_us + CONVERGE_MAX_US;
+    while (unanswered(world) != NULL ||
+           !check_converged(world, why, sizeof(why))) {
+        if (world->now_us >= end_us) {
+            const struct app *app = unanswered(world);
+            if (app != NULL) {
+                world_fail(world, "every request is answered",
+                           "%zu requests of an app are not",
+                           app_open_requests(app));
+            }
+            world_fail(world, "convergence", "%s", why);
+        }
+        run_until(world, world->now_us + STEP_US);
+    }
+}
+
+struct sim_result sim_run(const struct sim_options *options)
+{
+    struct world *world = world_new(options);
+    run_until(world, world->mix.faults_us);
+    fault_settle(world);
+    demand_progress(world);
+    demand_rest(world);
     check_end(world);
-    struct sim_result result = {
-        .digest = world->digest,
-        .simulated_us = world->now_us,
-        .elections = world->checks.elections,
-        .crashes = world->checks.crashes,
-        .lost_saves = world->checks.lost_saves,
-        .truncations = world->checks.truncations,
-        .store_reads = world->checks.store_reads,
-        .acked = world->checks.acked,
-        .refused = world->checks.refused,
-        .uncertain = world->checks.uncertain,
-        .barriers = world->checks.barriers,
-        .followed = world->checks.followed,
-    };
+    history_end(world);
+    struct sim_result result = {.digest = world->digest,
+                                .simulated_us = world->now_us,
+                                .faults = world->fault_number};
+    memcpy(result.happened, world->happened, sizeof(result.happened));
     world_free(world);
     return result;
 }

@@ -4,7 +4,16 @@
  * The nodes run the code that ships, fed with bytes cut at random places.  The
  * world owns time: events are taken from one queue, ordered by time and then
  * by the order in which they were noted, so that a seed repeats itself to the
- * byte. */
+ * byte.
+ *
+ *   world.c     time, the trace, a run and its two phases
+ *   mix.c       what a seed draws at first: its own kind of bad weather
+ *   host.c      nodes that start, turn, crash and have clocks
+ *   fault.c     what breaks, and what is left broken for good
+ *   net.c       connections; mangle.c the messages on them
+ *   disk.c      the model of a store; shelf.c the shipped one on a VFS
+ *   app.c       apps and their connections; ask.c what they ask and hear
+ *   check.c     what must hold after every turn; history.c what apps saw */
 #ifndef RAFTSC_TESTS_SIM_WORLD_H
 #define RAFTSC_TESTS_SIM_WORLD_H
 
@@ -14,15 +23,23 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/prng.h"
+#include "happened.h"
 #include "node/node.h"
+#include "sim.h"
 
-#define HOSTS_MAX 7
-#define APPS_MAX 8
+#define HOSTS_MAX 9
+#define APPS_MAX 16
+/* Small, so that BUSY and TOOBIG come often. */
+#define MAX_PAYLOAD ((size_t)32 * 1024)
+#define MAX_PENDING_BYTES ((size_t)256 * 1024)
+/* A way that is half open is given up by the kernel after this long. */
+#define USER_TIMEOUT_US ((uint64_t)2000000)
 
 struct world;
 struct host;
 struct wire;
 struct app;
+struct shelf;
 
 /* ---- time --------------------------------------------------------------- */
 
@@ -34,27 +51,59 @@ void world_at(struct world *world, uint64_t time_us, event_run *run,
 void world_in(struct world *world, uint64_t delay_us, event_run *run,
               void *subject, uint64_t life);
 
-/* ---- what a seed draws at first ----------------------------------------- */
+/* ---- what a seed draws at first (mix.c) --------------------------------- */
 
-struct mix {
-    unsigned hosts;
-    unsigned apps;
-    uint64_t faults_us;    /* the first phase: any fault */
-    uint64_t delay_us;     /* of bytes on the network, at most */
-    unsigned crash_weight; /* how often each kind of fault is drawn: */
-    unsigned part_weight;
-    unsigned break_weight;
-    unsigned pause_weight;
-    unsigned full_weight;
-    unsigned slow_weight;
-    uint64_t fault_gap_us; /* between two faults, on average */
-    uint64_t save_us;      /* of a save, at most */
-    uint64_t cache_bytes;  /* of a node: small ones make the store read */
-    bool forward;
+enum fault {
+    FAULT_CRASH,
+    FAULT_CRASH_ALL,
+    FAULT_PAUSE,
+    FAULT_CLOCK,
+    FAULT_HALVES,
+    FAULT_ONE_WAY,
+    FAULT_ISOLATE,
+    FAULT_BRIDGE,
+    FAULT_RING,
+    FAULT_PATTERN,
+    FAULT_BREAK,
+    FAULT_HALF_OPEN,
+    FAULT_CLOG,
+    FAULT_DISK_FULL,
+    FAULT_DISK_SLOW,
+    FAULT_DISK_HANGS,
+    FAULT_WRITE,
+    FAULT_READ,
+    FAULTS
 };
 
-/* ---- disks: a model of the store ---------------------------------------- */
+struct mix {
+    unsigned voters;
+    unsigned hosts; /* voters, then learners */
+    unsigned apps;
+    bool sqlite;           /* the shipped store, on a VFS in memory */
+    uint64_t faults_us;    /* the first phase: any fault */
+    uint64_t fault_gap_us; /* between two faults, on average */
+    unsigned weights[FAULTS];
+    unsigned save_crash;  /* one save in so many is cut off by a crash */
+    uint64_t delay_us;    /* of bytes on the network, at most */
+    unsigned lost;        /* messages between nodes, per mille */
+    unsigned doubled;     /* … */
+    unsigned reordered;   /* … */
+    uint64_t save_us;     /* of a save, at most */
+    uint64_t cache_bytes; /* of a node: small ones make the store read */
+    bool forward;
+    uint64_t ask_gap_us; /* between two bursts of an app */
+    unsigned burst;      /* requests in one, at most */
+    bool large;          /* payloads that are often large */
+};
 
+void mix_draw(struct mix *mix, struct prng *prng,
+              const struct sim_options *options);
+void mix_show(const struct world *world);
+
+/* ---- disks -------------------------------------------------------------- */
+
+/* What is durable.  The model of a store is this and no more; beside the
+ * shipped store it is what that must have, whenever it is opened again. */
 struct disk {
     bool made;
     struct node_identity identity;
@@ -69,9 +118,41 @@ struct disk {
     struct raft_run *runs;
     struct raft_config_entry *configs;
     raft_index *others;
+    /* Faults: */
     bool full;
     bool slow;
+    bool hangs;
+    bool write_fails;
+    bool read_fails;
 };
+
+/* Borrowed until disk_started(). */
+void disk_start(struct host *host, struct node_start *start);
+void disk_started(struct host *host);
+void disk_apply(struct host *host, const struct node_save *save);
+/* The process is gone, and perhaps the machine: what becomes of the save under
+ * way, and of all that was not synced. */
+void disk_crash(struct host *host);
+void disk_free(struct disk *disk);
+struct node_store disk_store(struct host *host);
+/* It hangs no more. */
+void disk_wake(struct host *host);
+
+/* ---- the shipped store (shelf.c) ---------------------------------------- */
+
+/* Opens it, and fails the run where it does not have what disk says. */
+const struct node_start *shelf_open(struct host *host);
+void shelf_started(struct host *host);
+enum node_save_result shelf_save(struct host *host,
+                                 const struct node_save *save, bool full);
+/* Entries as the store reads them back; the caller owns them. */
+void shelf_read(struct host *host, const struct node_read *read, bool fails,
+                struct node_read_answer *answer);
+/* `save`: what was under way; NULL: nothing. */
+void shelf_crash(struct host *host, const struct node_save *save);
+void shelf_close(struct host *host);
+
+/* ---- hosts (host.c) ----------------------------------------------------- */
 
 struct host {
     struct world *world;
@@ -81,29 +162,38 @@ struct host {
     uint64_t life;     /* counts starts and crashes */
     uint64_t paused_until_us;
     uint64_t turn_at_us; /* the next turn that is noted; 0: none */
-    uint64_t clock_us;   /* added to the world's: clocks differ */
+    uint64_t wall_us;    /* added to the world's time: clocks differ */
+    int64_t drift_ppm;   /* its clock is that much too fast */
+    bool left;           /* broken for good … */
+    bool cut_off;        /* … and not only its disk */
+    bool may_start;      /* false: dead for good */
     struct disk disk;
+    struct shelf *shelf; /* NULL: the model */
     const struct node_save *saving;
+    bool save_waits;     /* for a disk that hangs */
     struct map wires;    /* node_conn -> struct wire */
     node_conn next_conn; /* odd */
+    /* What the last turn left, for check.c. */
     raft_index checked;
+    raft_term term;
+    raft_id vote;
+    bool led;
 };
-
-void disk_start(struct disk *disk, struct host *host, struct node_start *start);
-void disk_started(struct disk *disk);
-void disk_apply(struct disk *disk, const struct node_save *save);
-void disk_free(struct disk *disk);
-struct node_store disk_store(struct host *host);
-
-/* ---- hosts -------------------------------------------------------------- */
 
 void host_start(struct host *host);
 void host_crash(struct host *host);
-void host_restart_later(struct host *host);
+void host_restart_later(struct host *host, uint64_t most_us);
 void host_wake(struct host *host); /* a turn is wanted now */
 bool host_paused(const struct host *host);
+event_run host_start_again;
 
-/* ---- the network -------------------------------------------------------- */
+/* ---- faults (fault.c) --------------------------------------------------- */
+
+event_run fault_next;
+/* A majority is healed, and for good; all others are left as they fell. */
+void fault_settle(struct world *world);
+
+/* ---- the network (net.c, mangle.c) -------------------------------------- */
 
 /* One end is a node's connection, or an app's. */
 struct wire_end {
@@ -113,9 +203,12 @@ struct wire_end {
     bool gone;      /* this end is closed: nothing is delivered to it */
     bool shut;      /* this end sends no more */
     bool paused;
-    bool told;        /* it knows that the other end is gone */
-    struct buf bytes; /* on their way to this end */
-    bool moving;      /* an event will deliver some of them */
+    bool told;           /* it knows that the other end is gone */
+    struct buf bytes;    /* on their way to this end */
+    struct buf unframed; /* … before what is lost of them is drawn */
+    struct buf held;     /* a message that a later one overtakes */
+    uint64_t owed; /* bytes whose sender was not told yet that they left */
+    bool moving;   /* an event will deliver some of them */
 };
 
 struct wire {
@@ -123,20 +216,28 @@ struct wire {
     struct wire_end end[2];
     bool connected;
     bool is_free;
+    bool hangs;                /* half open: nothing moves, nobody knows */
+    uint64_t clogged_until_us; /* little moves */
     uint64_t life;
 };
 
 struct node_net net_of(struct host *host);
 void net_host_gone(struct host *host); /* it crashed: its wires break */
 void net_break(struct wire *wire);
+void net_half_open(struct wire *wire);
 /* An app connects to a node; NULL: it does not run. */
 struct wire *net_connect(struct app *app, struct host *host, node_conn conn);
 void net_app_send(struct wire *wire, const void *data, size_t size);
 void net_app_close(struct wire *wire, bool half);
+void net_app_pause(struct wire *wire, bool paused);
 bool net_parted(const struct world *world, const struct host *a,
                 const struct host *b);
+/* What is unframed goes on its way: some messages are lost, doubled, late. */
+void mangle(struct world *world, struct wire_end *to);
+/* What was held back is overtaken by now. */
+void mangle_release(struct wire_end *to);
 
-/* ---- apps --------------------------------------------------------------- */
+/* ---- apps (app.c) ------------------------------------------------------- */
 
 struct app *app_new(struct world *world, unsigned number);
 void app_free(struct app *app);
@@ -146,12 +247,14 @@ void app_closed(struct app *app, node_conn conn);
 void app_start(struct app *app);
 /* Nothing new is asked. */
 void app_stop(struct app *app);
+/* Its host is left broken: it goes to one that is well. */
+void app_flee(struct app *app);
 /* Requests that are not answered, on connections that are open. */
 size_t app_open_requests(const struct app *app);
 uint64_t app_acknowledged(const struct app *app);
 raft_index app_followed(const struct app *app);
 
-/* ---- checks ------------------------------------------------------------- */
+/* ---- checks (check.c, history.c) ---------------------------------------- */
 
 enum fate { FATE_OPEN, FATE_ACKED, FATE_REFUSED, FATE_UNKNOWN };
 
@@ -169,6 +272,13 @@ struct committed {
     uint64_t submit; /* number of the SUBMIT; 0: not an app's */
 };
 
+/* An entry that was on some disk once. */
+struct seen {
+    raft_term term;
+    struct digest chain;
+    size_t next; /* of the same index; 0: none */
+};
+
 struct checks {
     struct committed *log; /* log[i] is index i + 1 */
     size_t count;
@@ -176,38 +286,50 @@ struct checks {
     struct submit *submits; /* by number, from 1 */
     size_t submit_count;
     size_t submit_capacity;
-    raft_index acked_max;   /* of all that were acknowledged so far */
-    raft_id leaders[65536]; /* of each term, plus 1 */
-    uint64_t elections;
-    uint64_t crashes;
-    uint64_t lost_saves;
-    uint64_t truncations;
-    uint64_t store_reads;
-    uint64_t acked;
-    uint64_t refused;
-    uint64_t uncertain;
-    uint64_t barriers;
-    uint64_t followed;
+    raft_index acked_max; /* of all that were acknowledged so far */
+    struct map leaders;   /* term -> struct host */
+    struct seen *seen;    /* from 1 */
+    size_t seen_count;
+    size_t seen_capacity;
+    size_t *seen_first; /* by index - 1 */
+    size_t seen_first_capacity;
+    size_t seen_first_count;
 };
 
 void check_turn(struct host *host);
+/* It is on this disk now. */
+void check_saved(struct host *host, const struct raft_entry *entry);
+/* All that is committed is told everywhere, and nothing else is left. */
+bool check_converged(struct world *world, char *why, size_t size);
 void check_end(struct world *world);
-uint64_t check_submit_new(struct world *world, size_t size);
-void check_acked(struct world *world, uint64_t number, raft_index index,
-                 raft_index acked_before);
-uint64_t check_payload_number(const void *data, size_t size);
+const struct host *check_leader_of(const struct world *world, raft_term term);
+void check_free(struct checks *checks);
 
-/* Ends the run: the seed, the time, what was violated. */
-void world_fail(struct world *world, const char *format, ...)
-    __attribute__((noreturn, format(printf, 2, 3)));
+uint64_t history_submit(struct world *world, size_t size);
+void history_acked(struct world *world, uint64_t number, raft_index index,
+                   raft_index acked_before);
+/* The payload's number, or 0. */
+uint64_t history_number(const void *data, size_t size);
+void history_end(struct world *world);
+
+/* Ends the run: the seed, the time, which rule was violated, and how. */
+void world_fail(struct world *world, const char *rule, const char *format, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
+/* What happened: two runs of a seed compare it. */
 void world_trace(struct world *world, const struct host *host,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Only for the eyes of whoever traces. */
+void world_show(const struct world *world, const struct host *host,
+                const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool world_shows(const struct world *world, const struct host *host);
+void world_happened(struct world *world, enum happening what);
 
 /* ---- the world ---------------------------------------------------------- */
 
 struct event;
 
 struct world {
+    const struct sim_options *options;
     uint64_t seed;
     struct prng prng;
     struct mix mix;
@@ -220,11 +342,14 @@ struct world {
     struct app *apps[APPS_MAX];
     struct wire *wires;
     uint64_t parted[HOSTS_MAX]; /* bit j of [i]: nothing gets from i to j */
+    uint64_t parting;           /* counts partitions: each ends by itself */
+    uint64_t fault_number;
     char bootstrap[512];
     struct checks checks;
-    bool calm; /* the second phase */
-    bool trace;
-    struct digest digest; /* of the trace: two runs of a seed compare it */
+    bool calm;        /* the second phase … */
+    uint64_t calm_us; /* … and when it began */
+    uint64_t happened[HAPPENINGS];
+    struct digest digest; /* of the trace */
 };
 
 #endif

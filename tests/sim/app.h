@@ -1,0 +1,70 @@
+/* What app.c and ask.c share: an app and its three connections. */
+#ifndef RAFTSC_TESTS_SIM_APP_H
+#define RAFTSC_TESTS_SIM_APP_H
+
+#include "wire/resp.h"
+#include "world.h"
+
+#define OPEN_MAX 64
+
+struct asked;
+typedef void answer_check(struct app *app, const struct asked *asked,
+                          const struct resp_value *value);
+
+/* A request that is not answered yet. */
+struct asked {
+    answer_check *check;
+    uint64_t asked_us;
+    uint64_t number;         /* of a SUBMIT; 0: it is none */
+    raft_index acked_before; /* the largest index acknowledged to anybody
+                                when this was asked */
+    raft_index argument;
+    raft_term fence; /* of a SUBMIT … TERM */
+};
+
+struct channel {
+    struct wire *wire; /* NULL: not connected */
+    node_conn conn;
+    uint64_t life; /* of its host, when it was connected */
+    struct buf heard;
+    bool ended; /* an error ended the stream: it is to be begun anew */
+};
+
+struct app {
+    struct world *world;
+    unsigned number;
+    struct host *host;
+    struct channel ask;
+    struct channel follow;
+    struct channel events;
+    bool watches; /* it has EVENTS, too */
+    struct asked open[OPEN_MAX];
+    size_t open_count;
+    bool half_closed;
+    bool spoilt; /* it sent garbage: an error, and the end, are to come */
+    raft_index last_of_connection; /* SUBMITs of one connection keep order */
+    raft_index followed;           /* the last entry that the stream gave */
+    unsigned acks_open;            /* of this stream, not answered yet */
+    raft_term event_term;          /* of the last `role` of this connection */
+    raft_term token;               /* of the last `role leader`; 0: none */
+    node_conn next_conn;
+    uint64_t acknowledged;
+    bool stopping;
+    struct host *told; /* NOTLEADER named it: ask there */
+};
+
+/* ---- ask.c -------------------------------------------------------------- */
+
+/* One request of any kind is noted as open, and its bytes are added. */
+void ask_one(struct app *app, struct buf *buf);
+/* Bytes that are no request: an error is the answer, and the end. */
+void ask_garbage(struct app *app, struct buf *buf);
+/* The reply to the oldest open request. */
+void ask_answered(struct app *app, const struct resp_value *value);
+/* What comes on a stream of FOLLOW, and of EVENTS. */
+void ask_followed(struct app *app, const struct resp_value *value);
+void ask_event(struct app *app, const struct resp_value *value);
+/* The connection is gone: nobody knows what became of what was open. */
+void ask_forget(struct app *app);
+
+#endif

@@ -1,0 +1,440 @@
+/* What breaks.  Each fault draws from a seed of its own, so that a run with
+ * some of them left out has the same others: that is how a run is shrunk. */
+#include <assert.h>
+#include <string.h>
+
+#include "world.h"
+
+/* ---- hosts -------------------------------------------------------------- */
+
+static struct host *some_host(struct world *world, struct prng *prng)
+{
+    return &world->hosts[prng_below(prng, world->mix.hosts)];
+}
+
+static void crash(struct world *world, struct host *host, struct prng *prng)
+{
+    if (host->node == NULL) {
+        return;
+    }
+    host_crash(host);
+    bool late = prng_chance(prng, 3);
+    if (late) {
+        world_happened(world, HAPPENED_LATE_RESTART);
+    }
+    host_restart_later(host, late ? 20000000 : 2000000);
+}
+
+static void fault_crash(struct world *world, struct prng *prng)
+{
+    crash(world, some_host(world, prng), prng);
+}
+
+static void fault_crash_all(struct world *world, struct prng *prng)
+{
+    world_happened(world, HAPPENED_CRASH_OF_ALL);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        crash(world, &world->hosts[i], prng);
+    }
+}
+
+static void fault_pause(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    if (host->node == NULL) {
+        return;
+    }
+    host->paused_until_us = world->now_us + prng_range(prng, 10000, 6000000);
+    world_happened(world, HAPPENED_PAUSE);
+    world_trace(world, host, "!  pauses");
+}
+
+/* The wall clock: forward or back by up to a day. */
+static void fault_clock(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->wall_us = prng_below(prng, UINT64_C(86400000000));
+    world_happened(world, HAPPENED_CLOCK_JUMP);
+    world_trace(world, host, "!  its clock jumps");
+}
+
+/* ---- partitions --------------------------------------------------------- */
+
+static void cut(struct world *world, unsigned from, unsigned to)
+{
+    if (from != to) {
+        world->parted[from] |= UINT64_C(1) << to;
+    }
+}
+
+static void heal(struct world *world, void *subject, uint64_t life)
+{
+    (void)subject;
+    if (world->parting == life && !world->calm) {
+        memset(world->parted, 0, sizeof(world->parted));
+        world_trace(world, NULL, "!  the network is whole");
+    }
+}
+
+static void part(struct world *world, struct prng *prng, enum happening what)
+{
+    world_happened(world, what);
+    world_trace(world, NULL, "!  partition: %s", happened_names[what]);
+    world_in(world, prng_range(prng, 100000, 10000000), heal, NULL,
+             ++world->parting);
+}
+
+static void cut_halves(struct world *world, uint64_t side, bool both_ways)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        for (unsigned j = 0; j < world->mix.hosts; j++) {
+            bool a = (side >> i & 1) != 0;
+            bool b = (side >> j & 1) != 0;
+            if (a != b && (both_ways || a)) {
+                cut(world, i, j);
+            }
+        }
+    }
+}
+
+static void fault_halves(struct world *world, struct prng *prng)
+{
+    cut_halves(world, prng_u64(prng), true);
+    part(world, prng, HAPPENED_HALVES);
+}
+
+static void fault_one_way(struct world *world, struct prng *prng)
+{
+    cut_halves(world, prng_u64(prng), false);
+    part(world, prng, HAPPENED_ONE_WAY);
+}
+
+static void fault_isolate(struct world *world, struct prng *prng)
+{
+    cut_halves(world, UINT64_C(1) << prng_below(prng, world->mix.hosts), true);
+    part(world, prng, HAPPENED_ISOLATED);
+}
+
+/* Two halves, and one that both of them reach. */
+static void fault_bridge(struct world *world, struct prng *prng)
+{
+    unsigned bridge = (unsigned)prng_below(prng, world->mix.hosts);
+    cut_halves(world, prng_u64(prng), true);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        world->parted[i] &= ~(UINT64_C(1) << bridge);
+    }
+    world->parted[bridge] = 0;
+    part(world, prng, HAPPENED_BRIDGE);
+}
+
+/* Each reaches its two neighbours only. */
+static void fault_ring(struct world *world, struct prng *prng)
+{
+    unsigned count = world->mix.hosts;
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < count; j++) {
+            unsigned apart = (i + count - j) % count;
+            if (apart != 1 && apart != count - 1) {
+                cut(world, i, j);
+            }
+        }
+    }
+    part(world, prng, HAPPENED_RING);
+}
+
+static void fault_pattern(struct world *world, struct prng *prng)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        for (unsigned j = 0; j < world->mix.hosts; j++) {
+            if (prng_chance(prng, 3)) {
+                cut(world, i, j);
+            }
+        }
+    }
+    part(world, prng, HAPPENED_PATTERN);
+}
+
+/* ---- connections -------------------------------------------------------- */
+
+static bool between_hosts(const struct wire *wire)
+{
+    return !wire->is_free && wire->connected && wire->end[0].host != NULL &&
+           wire->end[1].host != NULL;
+}
+
+static void fault_break(struct world *world, struct prng *prng)
+{
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        if (!wire->is_free && wire->connected && prng_chance(prng, 3)) {
+            world_happened(world, HAPPENED_BROKEN);
+            net_break(wire);
+        }
+    }
+}
+
+static void fault_half_open(struct world *world, struct prng *prng)
+{
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        if (between_hosts(wire) && prng_chance(prng, 4)) {
+            world_happened(world, HAPPENED_HALF_OPEN);
+            net_half_open(wire);
+        }
+    }
+}
+
+static void fault_clog(struct world *world, struct prng *prng)
+{
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        if (between_hosts(wire) && prng_chance(prng, 3)) {
+            world_happened(world, HAPPENED_CLOG);
+            wire->clogged_until_us =
+                world->now_us + prng_range(prng, 100000, 5000000);
+        }
+    }
+}
+
+/* ---- disks -------------------------------------------------------------- */
+
+static void disk_well(struct world *world, void *subject, uint64_t life)
+{
+    (void)life;
+    struct host *host = subject;
+    if (host->left) {
+        return;
+    }
+    host->disk.full = false;
+    host->disk.slow = false;
+    host->disk.hangs = false;
+    host->disk.read_fails = false;
+    world_trace(world, host, "!  its disk is well");
+    disk_wake(host);
+}
+
+static void disk_ill(struct world *world, struct host *host, struct prng *prng,
+                     enum happening what, uint64_t most_us)
+{
+    world_happened(world, what);
+    world_trace(world, host, "!  %s", happened_names[what]);
+    world_in(world, prng_range(prng, 100000, most_us), disk_well, host, 0);
+}
+
+static void fault_disk_full(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->disk.full = true;
+    disk_ill(world, host, prng, HAPPENED_DISK_FULL, 12000000);
+}
+
+static void fault_disk_slow(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->disk.slow = true;
+    disk_ill(world, host, prng, HAPPENED_DISK_SLOW, 5000000);
+}
+
+static void fault_disk_hangs(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->disk.hangs = true;
+    disk_ill(world, host, prng, HAPPENED_DISK_HANGS, 15000000);
+}
+
+/* After a failed write or sync the process exits. */
+static void fault_write(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->disk.write_fails = true;
+    world_trace(world, host, "!  its next write fails");
+}
+
+static void fault_read(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    host->disk.read_fails = true;
+    world_trace(world, host, "!  its reads fail");
+    world_in(world, prng_range(prng, 100000, 3000000), disk_well, host, 0);
+}
+
+/* ---- one after the other ------------------------------------------------ */
+
+typedef void fault_run(struct world *world, struct prng *prng);
+
+static fault_run *const faults[FAULTS] = {
+    [FAULT_CRASH] = fault_crash,         [FAULT_CRASH_ALL] = fault_crash_all,
+    [FAULT_PAUSE] = fault_pause,         [FAULT_CLOCK] = fault_clock,
+    [FAULT_HALVES] = fault_halves,       [FAULT_ONE_WAY] = fault_one_way,
+    [FAULT_ISOLATE] = fault_isolate,     [FAULT_BRIDGE] = fault_bridge,
+    [FAULT_RING] = fault_ring,           [FAULT_PATTERN] = fault_pattern,
+    [FAULT_BREAK] = fault_break,         [FAULT_HALF_OPEN] = fault_half_open,
+    [FAULT_CLOG] = fault_clog,           [FAULT_DISK_FULL] = fault_disk_full,
+    [FAULT_DISK_SLOW] = fault_disk_slow, [FAULT_DISK_HANGS] = fault_disk_hangs,
+    [FAULT_WRITE] = fault_write,         [FAULT_READ] = fault_read,
+};
+
+static fault_run *draw(const struct mix *mix, struct prng *prng)
+{
+    unsigned sum = 0;
+    for (int i = 0; i < FAULTS; i++) {
+        sum += mix->weights[i];
+    }
+    if (sum == 0) {
+        return NULL;
+    }
+    uint64_t drawn = prng_below(prng, sum);
+    int kind = 0;
+    while (drawn >= mix->weights[kind]) {
+        drawn -= mix->weights[kind++];
+    }
+    return faults[kind];
+}
+
+static bool skipped(const struct sim_options *options, uint64_t number)
+{
+    for (unsigned i = 0; i < options->skip_count; i++) {
+        if (number >= options->skips[i].first &&
+            number <= options->skips[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void fault_next(struct world *world, void *subject, uint64_t life)
+{
+    if (world->calm) {
+        return;
+    }
+    struct prng prng;
+    uint64_t number = ++world->fault_number;
+    prng_seed(&prng, world->seed * UINT64_C(1000003) + number);
+    uint64_t gap_us = prng_range(&prng, 1, world->mix.fault_gap_us * 2);
+    fault_run *run = draw(&world->mix, &prng);
+    if (run != NULL && !skipped(world->options, number)) {
+        world_trace(world, NULL, "!  fault %llu", (unsigned long long)number);
+        run(world, &prng);
+    }
+    world_in(world, gap_us, fault_next, subject, life);
+}
+
+/* ---- the second phase --------------------------------------------------- */
+
+static void make_well(struct host *host)
+{
+    struct world *world = host->world;
+    host->disk.full = false;
+    host->disk.slow = false;
+    host->disk.hangs = false;
+    host->disk.read_fails = false;
+    host->disk.write_fails = false;
+    host->paused_until_us = 0;
+    if (host->node == NULL) {
+        host_start(host);
+    }
+    disk_wake(host);
+    host_wake(host);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!world->hosts[i].left) {
+            world->parted[host->id] &= ~(UINT64_C(1) << i);
+            world->parted[i] &= ~(UINT64_C(1) << host->id);
+        }
+    }
+}
+
+static void leave_cut_off(struct host *host, bool hears, bool is_heard)
+{
+    struct world *world = host->world;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!hears) {
+            cut(world, i, host->id);
+        }
+        if (!is_heard) {
+            cut(world, host->id, i);
+        }
+    }
+}
+
+static void leave(struct host *host)
+{
+    struct world *world = host->world;
+    static const enum happening kinds[] = {
+        HAPPENED_LEFT_DEAD,   HAPPENED_LEFT_ALONE,  HAPPENED_LEFT_DEAF,
+        HAPPENED_LEFT_MUTE,   HAPPENED_LEFT_PAUSED, HAPPENED_LEFT_FULL,
+        HAPPENED_LEFT_HANGING};
+    enum happening kind = kinds[prng_below(&world->prng, 7)];
+    bool hears = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_DEAF;
+    bool heard = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_MUTE;
+    world_happened(world, kind);
+    world_trace(world, host, "!  %s", happened_names[kind]);
+    if (kind == HAPPENED_LEFT_FULL || kind == HAPPENED_LEFT_HANGING) {
+        make_well(host);
+        host->disk.full = kind == HAPPENED_LEFT_FULL;
+        host->disk.hangs = kind == HAPPENED_LEFT_HANGING;
+        return;
+    }
+    host->cut_off = true;
+    leave_cut_off(host, hears, heard);
+    host->may_start =
+        kind != HAPPENED_LEFT_DEAD && kind != HAPPENED_LEFT_PAUSED;
+    if (kind == HAPPENED_LEFT_DEAD && host->node != NULL) {
+        host_crash(host);
+    }
+    if (kind == HAPPENED_LEFT_PAUSED && host->node != NULL) {
+        host->paused_until_us = UINT64_MAX;
+    }
+}
+
+/* A cluster is born only where all are up. */
+static bool born(const struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].disk.count == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A majority of the voters stays: exactly one, or a few more. */
+static void choose_left(struct world *world)
+{
+    if (!born(world)) {
+        return;
+    }
+    unsigned voters = world->mix.voters;
+    unsigned may_go = voters - (voters / 2 + 1);
+    unsigned go = (unsigned)prng_below(&world->prng, may_go + 1);
+    while (go > 0) {
+        struct host *host = &world->hosts[prng_below(&world->prng, voters)];
+        if (!host->left) {
+            host->left = true;
+            go--;
+        }
+    }
+    for (unsigned i = voters; i < world->mix.hosts; i++) {
+        world->hosts[i].left = prng_chance(&world->prng, 3);
+    }
+}
+
+void fault_settle(struct world *world)
+{
+    world->calm = true;
+    world->calm_us = world->now_us;
+    world_trace(world, NULL, "!  a majority is healed for good");
+    choose_left(world);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!world->hosts[i].left) {
+            make_well(&world->hosts[i]);
+        }
+    }
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].left) {
+            leave(&world->hosts[i]);
+        }
+    }
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        wire->clogged_until_us = 0;
+    }
+    for (unsigned i = 0; i < world->mix.apps; i++) {
+        app_flee(world->apps[i]);
+    }
+}

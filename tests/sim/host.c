@@ -1,0 +1,198 @@
+/* Nodes: they start, have turns when they want them, and crash. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "world.h"
+
+/* ---- clocks ------------------------------------------------------------- */
+
+/* A node's monotonic clock is never 0, and a little too fast or too slow. */
+#define CLOCK_FIRST_US 1000
+
+static uint64_t rate_of(const struct host *host)
+{
+    return (uint64_t)(1000000 + host->drift_ppm);
+}
+
+static uint64_t mono_of(const struct host *host, uint64_t world_us)
+{
+    return CLOCK_FIRST_US + world_us * rate_of(host) / 1000000;
+}
+
+/* The first moment of the world at which the host's clock shows that time. */
+static uint64_t world_of(const struct host *host, uint64_t mono_us)
+{
+    if (mono_us <= CLOCK_FIRST_US) {
+        return 0;
+    }
+    uint64_t elapsed_us = mono_us - CLOCK_FIRST_US;
+    if (elapsed_us > UINT64_MAX / 2000000) {
+        return UINT64_MAX; /* never */
+    }
+    return (elapsed_us * 1000000 + rate_of(host) - 1) / rate_of(host);
+}
+
+static struct raft_now host_now(const struct host *host)
+{
+    uint64_t now_us = host->world->now_us;
+    return (struct raft_now){.mono_us = mono_of(host, now_us),
+                             .unix_ms = UINT64_C(1700000000000) +
+                                        (now_us + host->wall_us) / 1000};
+}
+
+/* ---- turns -------------------------------------------------------------- */
+
+bool host_paused(const struct host *host)
+{
+    return host->paused_until_us > host->world->now_us;
+}
+
+static void turn(struct world *world, void *subject, uint64_t life);
+
+static void turn_at(struct host *host, uint64_t time_us)
+{
+    if (time_us == UINT64_MAX) {
+        return;
+    }
+    if (host->turn_at_us == 0 || time_us < host->turn_at_us) {
+        host->turn_at_us = time_us;
+        world_at(host->world, time_us, turn, host, host->life);
+    }
+}
+
+void host_wake(struct host *host)
+{
+    turn_at(host, host->world->now_us);
+}
+
+static void show_state(struct world *world, const struct host *host)
+{
+    struct buf buf = {0};
+    raft_show(node_raft(host->node), &buf);
+    world_show(world, host, "%.*s", (int)buf.size, (char *)buf.data);
+    buf_free(&buf);
+}
+
+static void turn(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (host->life != life || host->turn_at_us != world->now_us) {
+        return; /* an earlier one has been noted since */
+    }
+    host->turn_at_us = 0;
+    if (host_paused(host)) {
+        turn_at(host, host->paused_until_us);
+        return;
+    }
+    uint64_t deadline_us = node_turn(host->node, host_now(host));
+    check_turn(host);
+    if (world_shows(world, host)) {
+        show_state(world, host);
+    }
+    uint64_t at_us = world_of(host, deadline_us);
+    turn_at(host, at_us > world->now_us ? at_us : world->now_us + 1);
+}
+
+/* ---- starting ----------------------------------------------------------- */
+
+static const char *no_parameter(void *context, size_t at, char *value,
+                                size_t size)
+{
+    (void)context;
+    (void)at;
+    snprintf(value, size, "%s", "");
+    return "";
+}
+
+static bool set_nothing(void *context, const char *name, const char *value,
+                        char *why, size_t why_size)
+{
+    (void)context;
+    (void)name;
+    (void)value;
+    snprintf(why, why_size, "there are no parameters here");
+    return false;
+}
+
+static struct node_settings settings_of(const struct host *host)
+{
+    const struct world *world = host->world;
+    return (struct node_settings){
+        .id = host->id,
+        .cluster = "sim",
+        .advertise = host->address,
+        .version = "sim",
+        .bootstrap = world->bootstrap,
+        .election_timeout_us = 1000000,
+        .heartbeat_us = 100000,
+        .request_timeout_us = 5000000,
+        .disk_stall_us = 5000000,
+        .max_payload = MAX_PAYLOAD,
+        .max_clients = 100,
+        .max_pending_bytes = MAX_PENDING_BYTES,
+        .cache_bytes = world->mix.cache_bytes,
+        .forward = world->mix.forward,
+    };
+}
+
+void host_start(struct host *host)
+{
+    struct world *world = host->world;
+    assert(host->node == NULL);
+    struct node_settings settings = settings_of(host);
+    struct node_start start;
+    disk_start(host, &start);
+    struct node_parameters none = {.get = no_parameter, .set = set_nothing};
+    char why[256] = "";
+    host->life++;
+    host->saving = NULL;
+    host->save_waits = false;
+    host->turn_at_us = 0;
+    host->paused_until_us = 0;
+    host->term = host->disk.term;
+    host->vote = host->disk.vote;
+    host->node = node_new(&settings, &start, disk_store(host), net_of(host),
+                          none, prng_u64(&world->prng), host_now(host), why);
+    disk_started(host);
+    if (host->node == NULL) {
+        world_fail(world, "start", "node %lu does not start: %s",
+                   (unsigned long)host->id, why);
+    }
+    world_trace(world, host, "!  starts, %zu entries", host->disk.count);
+    host_wake(host);
+}
+
+/* ---- crashing ----------------------------------------------------------- */
+
+void host_crash(struct host *host)
+{
+    struct world *world = host->world;
+    world_trace(world, host, "!  crashes");
+    world_happened(world, HAPPENED_CRASH);
+    disk_crash(host);
+    struct node *node = host->node;
+    host->life++;
+    host->saving = NULL;
+    host->save_waits = false;
+    net_host_gone(host);
+    host->node = NULL;
+    host->checked = 0;
+    host->led = false;
+    /* Its last words go nowhere: all its connections are gone. */
+    node_free(node);
+}
+
+void host_start_again(struct world *world, void *subject, uint64_t life)
+{
+    (void)world;
+    struct host *host = subject;
+    if (host->life == life && host->node == NULL && host->may_start) {
+        host_start(host);
+    }
+}
+
+void host_restart_later(struct host *host, uint64_t most_us)
+{
+    world_in(host->world, prng_range(&host->world->prng, 1000, most_us),
+             host_start_again, host, host->life);
+}

@@ -1,0 +1,91 @@
+/* Each seed has its own kind of bad weather (swarm testing): most kinds of
+ * faults are left out of most runs, so that the others come together. */
+#include "world.h"
+
+static unsigned weight(struct prng *prng)
+{
+    return prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 1, 10);
+}
+
+static unsigned per_mille(struct prng *prng, unsigned most)
+{
+    return prng_chance(prng, 3) ? (unsigned)prng_range(prng, 1, most) : 0;
+}
+
+static void draw_cluster(struct mix *mix, struct prng *prng)
+{
+    static const unsigned sizes[] = {1, 2, 2, 3, 3, 3, 3, 3,
+                                     4, 4, 5, 5, 5, 5, 6, 7};
+    mix->voters = sizes[prng_below(prng, 16)];
+    mix->hosts = mix->voters;
+    if (prng_chance(prng, 4)) {
+        mix->hosts += (unsigned)prng_range(prng, 1, 2);
+    }
+    mix->forward = !prng_chance(prng, 5);
+    mix->cache_bytes = prng_chance(prng, 2) ? 4096 : (uint64_t)1024 * 1024;
+    mix->sqlite = prng_chance(prng, 8);
+    mix->save_us = prng_chance(prng, 4) ? 20000 : 1000;
+    mix->save_crash =
+        prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 2000);
+}
+
+static void draw_faults(struct mix *mix, struct prng *prng)
+{
+    mix->faults_us = prng_range(prng, 55, 120) * 1000000;
+    mix->fault_gap_us = prng_range(prng, 200, 4000) * 1000;
+    for (int i = 0; i < FAULTS; i++) {
+        mix->weights[i] = weight(prng);
+    }
+    mix->delay_us = prng_chance(prng, 3) ? 40000 : 1000;
+    mix->lost = per_mille(prng, 300);
+    mix->doubled = per_mille(prng, 500);
+    mix->reordered = per_mille(prng, 300);
+}
+
+static void draw_apps(struct mix *mix, struct prng *prng)
+{
+    mix->apps = (unsigned)prng_range(prng, 1, 4);
+    if (prng_chance(prng, 10)) {
+        mix->apps = (unsigned)prng_range(prng, 5, APPS_MAX);
+    }
+    mix->ask_gap_us = prng_range(prng, 100, 1500) * 1000;
+    mix->burst = (unsigned)prng_range(prng, 1, 16);
+    mix->large = prng_chance(prng, 10);
+}
+
+void mix_draw(struct mix *mix, struct prng *prng,
+              const struct sim_options *options)
+{
+    *mix = (struct mix){0};
+    draw_cluster(mix, prng);
+    draw_faults(mix, prng);
+    draw_apps(mix, prng);
+    if (options->faults_s > 0 &&
+        options->faults_s * 1e6 < (double)mix->faults_us) {
+        mix->faults_us = (uint64_t)(options->faults_s * 1e6);
+    }
+    if (options->apps > 0 && options->apps < mix->apps) {
+        mix->apps = options->apps;
+    }
+    if (options->store != SIM_STORE_DRAWN) {
+        mix->sqlite = options->store == SIM_STORE_SQLITE;
+    }
+}
+
+void mix_show(const struct world *world)
+{
+    const struct mix *mix = &world->mix;
+    world_show(world, NULL,
+               "mix: %u voters, %u learners, %u apps, %s store, faults for "
+               "%.0f s, one in %.1f s",
+               mix->voters, mix->hosts - mix->voters, mix->apps,
+               mix->sqlite ? "SQLite" : "model", (double)mix->faults_us / 1e6,
+               (double)mix->fault_gap_us / 1e6);
+    world_show(world, NULL,
+               "mix: delay %.0f ms, lost %u, doubled %u, reordered %u per "
+               "mille, save %.0f ms, cache %llu, forward %s",
+               (double)mix->delay_us / 1e3, mix->lost, mix->doubled,
+               mix->reordered, (double)mix->save_us / 1e3,
+               (unsigned long long)mix->cache_bytes,
+               mix->forward ? "yes" : "no");
+}
