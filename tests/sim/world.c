@@ -96,6 +96,11 @@ bool world_shows(const struct world *world, const struct host *host)
 static void make_line(const struct world *world, const struct host *host,
                       char *line, size_t size, const char *format,
                       va_list arguments)
+    __attribute__((format(printf, 5, 0)));
+
+static void make_line(const struct world *world, const struct host *host,
+                      char *line, size_t size, const char *format,
+                      va_list arguments)
 {
     int used = snprintf(line, size, "%10.3f n%c ", (double)world->now_us / 1e3,
                         host == NULL ? '-' : (char)('0' + host->id));
