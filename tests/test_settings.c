@@ -74,6 +74,11 @@ static void every_error_names_line_key_and_what_was_expected(void **state)
     says("id = 2\n", ":4: id: it was given before, in line 1\n");
     says("nonsense\n", ":4: 'nonsense': expected key = value\n");
     says("[section]\n", ":4: '[section]': expected key = value\n");
+    says("cluster: shop\n", ":4: 'cluster: shop': expected key = value\n");
+    says("; no comment\n", ":4: '; no comment': expected key = value\n");
+    says("# one = 1\n\n  # two\n = 5\n", ":7: '= 5': expected key = value\n");
+    says("forward = yes\n   and more\n",
+         ":5: 'and more': expected key = value\n");
     says("forward = maybe\n", ":4: forward: 'maybe': expected yes or no\n");
     says("max-payload = 1GiB\n", ":4: max-payload: '1GiB': expected a size "
                                  "(bytes, KiB, MiB, GiB) from 1 to 64MiB\n");
@@ -102,6 +107,32 @@ static void every_error_names_line_key_and_what_was_expected(void **state)
          ":4: a: there is no such key: raftsc.conf(5) names those that there "
          "are\n:5: b: there is no such key: raftsc.conf(5) names those that "
          "there are\n");
+}
+
+/* inih has limits of its own: none of them may cut a line without a word. */
+static void a_line_may_be_long_but_not_endless(void **state)
+{
+    (void)state;
+    static char more[60000];
+    static struct settings settings;
+    size_t size = 0;
+    for (int i = 0; i < 60; i++) {
+        size += (size_t)snprintf(more + size, sizeof(more) - size,
+                                 "%s%d=node-%d.of-a-long-domain.example:7000",
+                                 i == 0 ? "bootstrap = " : ", ", i, i);
+    }
+    snprintf(more + size, sizeof(more) - size, "\ncolour = blue");
+    char *said = read_text(more, NULL, &settings);
+    assert_string_equal(said, ":5: colour: there is no such key: "
+                              "raftsc.conf(5) names those that there are\n");
+    assert_non_null(strstr(settings.bootstrap, "59=node-59"));
+    free(said);
+    memset(more, 'x', 50000);
+    memcpy(more + 50000, "\ncolour = blue\n", 16);
+    said = read_text(more, NULL, &settings);
+    assert_non_null(strstr(said, "': the line is too long: expected"));
+    assert_non_null(strstr(said, "\n:5: colour: there is no such key"));
+    free(said);
 }
 
 static void variables_of_the_environment_are_put_in(void **state)
@@ -196,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_and_values_are_in_their_places),
         cmocka_unit_test(every_error_names_line_key_and_what_was_expected),
+        cmocka_unit_test(a_line_may_be_long_but_not_endless),
         cmocka_unit_test(variables_of_the_environment_are_put_in),
         cmocka_unit_test(an_option_with_an_error_is_named),
         cmocka_unit_test(what_is_missing_is_named),

@@ -1,12 +1,16 @@
 #include "daemon/configfile.h"
 
 #include <errno.h>
+#include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+/* A line of the longest value, with its key and a comment. */
+#define LINE_MAX_BYTES (2 * (int)SETTINGS_VALUE_MAX)
 
 /* Where a value came from, and what has been said so far. */
 struct reading {
@@ -15,6 +19,9 @@ struct reading {
     struct buf *errors;
     unsigned line;      /* 0: not of the file */
     unsigned given[64]; /* by key: its line plus 1; 0: not given */
+    FILE *stream;       /* while the file is read: it, and its last line */
+    char *buffer;
+    size_t capacity;
 };
 
 static void complain(struct reading *reading, const char *format, ...)
@@ -124,23 +131,12 @@ static char *trim(char *text)
     return text;
 }
 
-/* A # begins a comment at the start, and behind white space. */
-static void cut_comment(char *line)
-{
-    for (size_t i = 0; line[i] != '\0'; i++) {
-        if (line[i] == '#' && (i == 0 || is_space(line[i - 1]))) {
-            line[i] = '\0';
-            return;
-        }
-    }
-}
-
-static void take_pair(struct reading *reading, char *pair, const char *where)
+static void take_pair(struct reading *reading, char *pair)
 {
     char *equals = strchr(pair, '=');
     if (equals == NULL) {
         char shown[80];
-        complain(reading, "%s'%s': expected key = value", where,
+        complain(reading, "'%s': expected key = value",
                  text_printable(shown, sizeof(shown), pair, strlen(pair)));
         return;
     }
@@ -148,35 +144,93 @@ static void take_pair(struct reading *reading, char *pair, const char *where)
     take(reading, trim(pair), trim(equals + 1));
 }
 
-static void take_line(struct reading *reading, char *line)
+/* inih splits lines into keys and values.  It is given one line at a time by
+ * next_line(), which counts them and holds back what inih would take in a way
+ * of its own: so every complaint names the right line. */
+
+/* NULL: inih may have it; else what is wrong with it. */
+static const char *unfit(const char *line, size_t size, size_t room)
 {
-    cut_comment(line);
-    line = trim(line);
-    if (*line != '\0') {
-        take_pair(reading, line, "");
+    if (size >= room) {
+        return "the line is too long";
     }
+    if (strlen(line) != size) {
+        return "there is a NUL byte in the line";
+    }
+    const char *at = line + strspn(line, " \t\r\n");
+    bool has_pair = at[strcspn(at, "=:#\n")] == '=';
+    bool is_pair = has_pair && strchr("[;=", *at) == NULL;
+    return is_pair || *at == '\0' || *at == '#' ? NULL : "";
+}
+
+/* ini_reader: the next line, or an empty one where it is unfit; the line is
+ * named as a whole where that is all that there is to say. */
+static char *next_line(char *line, int room, void *context)
+{
+    struct reading *reading = context;
+    ssize_t size =
+        getline(&reading->buffer, &reading->capacity, reading->stream);
+    if (size < 0) {
+        return NULL;
+    }
+    reading->line++;
+    const char *wrong = unfit(reading->buffer, (size_t)size, (size_t)room);
+    if (wrong == NULL) {
+        memcpy(line, reading->buffer, (size_t)size + 1);
+        return line;
+    }
+    char shown[80];
+    char *text = trim(reading->buffer);
+    text_printable(shown, sizeof(shown), text, strlen(text));
+    complain(reading, "'%s': %s%sexpected key = value", shown, wrong,
+             wrong[0] == '\0' ? "" : ": ");
+    memcpy(line, "\n", 2);
+    return line;
+}
+
+/* ini_handler: 0 would be an error of inih's; ours are noted already. */
+static int take_inih(void *context, const char *section, const char *key,
+                     const char *value)
+{
+    (void)section;
+    take(context, key, value);
+    return 1;
+}
+
+/* Debian's inih takes its limits at run time; there are no continued lines
+ * here, and only # begins a comment. */
+static void set_up_inih(void)
+{
+    static char comments[] = "#";
+    ini_allow_multiline = false;
+    ini_start_comment_prefixes = comments;
+    ini_allow_inline_comments = true;
+    ini_inline_comment_prefixes = comments;
+    ini_use_stack = false;
+    ini_allow_realloc = false;
+    ini_max_line = LINE_MAX_BYTES;
+    ini_initial_alloc = LINE_MAX_BYTES;
 }
 
 static bool read_lines(struct reading *reading)
 {
-    FILE *stream = fopen(reading->file->path, "re");
-    if (stream == NULL) {
+    reading->stream = fopen(reading->file->path, "re");
+    if (reading->stream == NULL) {
         complain(reading, "it cannot be opened: %s", strerror(errno));
         return false;
     }
-    char *line = NULL;
-    size_t capacity = 0;
-    while (getline(&line, &capacity, stream) >= 0) {
-        reading->line++;
-        take_line(reading, line);
-    }
-    bool sound = !ferror(stream);
+    set_up_inih();
+    int result = ini_parse_stream(next_line, reading, take_inih, reading);
+    bool sound = !ferror(reading->stream);
     reading->line = 0;
     if (!sound) {
         complain(reading, "it cannot be read: %s", strerror(errno));
     }
-    free(line);
-    fclose(stream);
+    if (result == -2) {
+        die(EXIT_STATUS_SOFTWARE, "out of memory");
+    }
+    free(reading->buffer);
+    fclose(reading->stream);
     return sound;
 }
 
@@ -189,7 +243,7 @@ static void read_overrides(struct reading *reading)
     reading->file = &as_option;
     for (size_t i = 0; i < file->override_count; i++) {
         char *pair = x_strdup(file->overrides[i]);
-        take_pair(reading, pair, "");
+        take_pair(reading, pair);
         free(pair);
     }
     reading->file = file;

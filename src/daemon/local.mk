@@ -14,4 +14,4 @@ bin_PROGRAMS += raftsc
 raftsc_SOURCES = src/daemon/main.c
 raftsc_LDADD = src/daemon/libdaemon.a src/store/libstore.a \
 	src/node/libnode.a src/wire/libwire.a src/core/libcore.a \
-	src/base/libbase.a $(EVENT_LIBS) $(SQLITE_LIBS)
+	src/base/libbase.a $(EVENT_LIBS) $(INIH_LIBS) $(SQLITE_LIBS)

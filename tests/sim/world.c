@@ -95,8 +95,7 @@ bool world_shows(const struct world *world, const struct host *host)
 
 static void make_line(const struct world *world, const struct host *host,
                       char *line, size_t size, const char *format,
-                      va_list arguments)
-    __attribute__((format(printf, 5, 0)));
+                      va_list arguments) __attribute__((format(printf, 5, 0)));
 
 static void make_line(const struct world *world, const struct host *host,
                       char *line, size_t size, const char *format,
