@@ -127,16 +127,6 @@ static void another_nodes_data_is_refused(void **state)
     assert_non_null(strstr(error.text, "belongs to node 1"));
 }
 
-static void a_newer_schema_is_refused_and_its_writer_named(void **state)
-{
-    (void)state;
-    struct store_error error = {0};
-    store_close(open_as(1, false, &error));
-    run_sql("PRAGMA user_version = 2;"
-            "UPDATE state SET value = '9.9' WHERE name = 'written_by'");
-    refuses(EXIT_STATUS_DAMAGED, "raftsc 9.9");
-}
-
 static void a_foreign_or_damaged_file_is_refused(void **state)
 {
     (void)state;
@@ -286,7 +276,6 @@ int main(void)
         WITH_FILES(what_was_saved_is_there_again),
         WITH_FILES(a_second_process_is_told_who_holds_it),
         WITH_FILES(another_nodes_data_is_refused),
-        WITH_FILES(a_newer_schema_is_refused_and_its_writer_named),
         WITH_FILES(a_foreign_or_damaged_file_is_refused),
         WITH_FILES(what_must_be_sound_is_checked_at_start),
         WITH_FILES(a_flipped_bit_in_an_old_entry_is_found_when_it_is_read),

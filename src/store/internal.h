@@ -2,7 +2,8 @@
  *
  *   store.c    opening, closing, and the loop's side of requests
  *   worker.c   the writer thread and the reader thread
- *   schema.c   the database: its tables, its pragmas, its identity
+ *   schema.c   the database: its pragmas, its version, its statements
+ *   upgrade.c  its tables, and the way from each version to the next
  *   rows.c     a save into rows, rows into entries
  *   load.c     what was on disk, for the start
  *   place.c    the directory: who holds it, and whether it is fit */
@@ -16,6 +17,7 @@
 #include "store/store.h"
 
 #define SCHEMA_VERSION 1
+#define APPLICATION_ID "1918985844" /* "raft" */
 #define LATENCIES 1024
 
 enum statement {
@@ -86,6 +88,16 @@ bool schema_failed(const struct store *store, sqlite3 *db,
 sqlite3_stmt *schema_prepare(sqlite3 *db, const char *sql);
 /* All frames of the WAL into the database, synced.  False: not all. */
 bool schema_checkpoint(struct store *store, int mode);
+
+/* ---- upgrade.c ---------------------------------------------------------- */
+
+/* From `version`, 0 for a new database, to SCHEMA_VERSION, in one transaction.
+ * False: the connection says why, and closing it undoes what was done. */
+bool upgrade_run(sqlite3 *db, int version);
+/* The same along another list of steps, for tests: step i leads from version
+ * i to i + 1. */
+bool upgrade_along(sqlite3 *db, int version, const char *const *list,
+                   int count);
 
 /* ---- rows.c ------------------------------------------------------------- */
 

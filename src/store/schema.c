@@ -1,46 +1,11 @@
-/* The database.
- *
- * One row of `log` is one entry; `commit_idx` is the commit index that was
- * known when the row was saved, so that it costs no write of its own.
- * `checksum` is the CRC32C of the row's other fields but `chain` and
- * `commit_idx`, `chain` the digest of the log up to and including the entry.
- * `state` holds what there is only one of.  `record` in config_history is the
- * configuration's bytes (core/config.h), `members` the same for people. */
+/* The database: opened as durability needs it, and of a version that this
+ * program knows.  Its tables are in upgrade.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "store/internal.h"
-
-#define APPLICATION_ID "1918985844" /* "raft" */
-
-static const char tables[] =
-    "CREATE TABLE log ("
-    " idx INTEGER PRIMARY KEY,"
-    " term INTEGER NOT NULL,"
-    " kind INTEGER NOT NULL,"
-    " flags INTEGER NOT NULL,"
-    " unix_ms INTEGER NOT NULL,"
-    " key BLOB,"
-    " payload BLOB NOT NULL,"
-    " checksum INTEGER NOT NULL,"
-    " chain BLOB NOT NULL,"
-    " commit_idx INTEGER NOT NULL"
-    ") STRICT;"
-    "CREATE INDEX log_others ON log (idx) WHERE kind <> 1;"
-    "CREATE TABLE state ("
-    " name TEXT PRIMARY KEY,"
-    " value ANY"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE config_history ("
-    " idx INTEGER PRIMARY KEY,"
-    " term INTEGER NOT NULL,"
-    " unix_ms INTEGER NOT NULL,"
-    " members TEXT NOT NULL,"
-    " record BLOB NOT NULL"
-    ") STRICT;"
-    "PRAGMA application_id = " APPLICATION_ID ";"
-    "PRAGMA user_version = 1;";
 
 static const char *const sql[STATEMENTS] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -154,39 +119,60 @@ static bool refuse_version(struct store *store, int64_t version,
 {
     sqlite3_stmt *statement = schema_prepare(
         store->writer, "SELECT value FROM state WHERE name = 'written_by'");
-    const char *writer = "?";
+    const char *writer = NULL;
     if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
         writer = (const char *)sqlite3_column_text(statement, 0);
     }
     error->status = EXIT_STATUS_DAMAGED;
     snprintf(error->text, sizeof(error->text),
              "%s has schema version %lld, written by raftsc %s: this program "
-             "knows versions up to %d",
-             store->path, (long long)version, writer, SCHEMA_VERSION);
+             "knows versions 1 to %d",
+             store->path, (long long)version, writer == NULL ? "?" : writer,
+             SCHEMA_VERSION);
     sqlite3_finalize(statement);
     return false;
 }
 
-static bool check_version(struct store *store, struct store_error *error)
+/* 0: there is nothing in the file yet. */
+static bool find_version(struct store *store, int64_t *version,
+                         struct store_error *error)
 {
-    int64_t application = query_number(store->writer, "PRAGMA application_id");
+    sqlite3 *db = store->writer;
+    *version = query_number(db, "PRAGMA user_version");
+    if (*version == 0 &&
+        query_number(db, "SELECT count(*) FROM sqlite_schema") == 0) {
+        return true;
+    }
+    int64_t application = query_number(db, "PRAGMA application_id");
     if (application != strtoll(APPLICATION_ID, NULL, 10)) {
         error->status = EXIT_STATUS_DAMAGED;
         snprintf(error->text, sizeof(error->text),
                  "%s is not a database of raftsc", store->path);
         return false;
     }
-    int64_t version = query_number(store->writer, "PRAGMA user_version");
-    return version == SCHEMA_VERSION || refuse_version(store, version, error);
+    return (*version >= 1 && *version <= SCHEMA_VERSION) ||
+           refuse_version(store, *version, error);
 }
 
-static bool make_tables(struct store *store, struct store_error *error)
+static bool upgrade(struct store *store, struct store_error *error)
 {
-    sqlite3 *db = store->writer;
-    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, tables, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
-        return schema_failed(store, db, error, "its tables cannot be made");
+    int64_t version;
+    if (!find_version(store, &version, error)) {
+        return false;
+    }
+    if (version == SCHEMA_VERSION) {
+        return true;
+    }
+    if (!upgrade_run(store->writer, (int)version)) {
+        return schema_failed(store, store->writer, error,
+                             version == 0 ? "its tables cannot be made"
+                                          : "its tables cannot be upgraded");
+    }
+    if (version > 0) {
+        log_line(LOG_LEVEL_INFO,
+                 "%s was upgraded from schema version %lld to %d: an older "
+                 "program cannot open it any more",
+                 store->path, (long long)version, SCHEMA_VERSION);
     }
     return true;
 }
@@ -225,12 +211,6 @@ static bool prepare_all(struct store *store, struct store_error *error)
     return true;
 }
 
-static bool has_tables(struct store *store)
-{
-    return query_number(store->writer, "SELECT count(*) FROM sqlite_schema") >
-           0;
-}
-
 bool schema_open(struct store *store, struct store_error *error)
 {
     if (!open_one(store, &store->writer,
@@ -245,12 +225,8 @@ bool schema_open(struct store *store, struct store_error *error)
         return false;
     }
     sqlite3_wal_hook(store->writer, note_wal, store);
-    bool made = has_tables(store);
-    if (made ? !check_version(store, error) : !make_tables(store, error)) {
-        return false;
-    }
     /* The names of the files must last as long as what is in them. */
-    return place_sync(store, error) &&
+    return upgrade(store, error) && place_sync(store, error) &&
            open_one(store, &store->reader, SQLITE_OPEN_READONLY, error) &&
            prepare_all(store, error);
 }

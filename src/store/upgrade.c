@@ -1,0 +1,92 @@
+/* The schema, as the way from each version to the next.
+ *
+ * A new database begins as version 0, which is an empty file, and goes the
+ * same way as one that an older program made: there is no second description
+ * of the tables that could come to differ.  Steps that have been released are
+ * never changed; what comes later adds one at the end, raises SCHEMA_VERSION,
+ * and tells raftsc-db(5).  tests/store/ keeps a database of each version.
+ *
+ * All steps of one start are one transaction: after a crash the database is of
+ * the old version or of the new one. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "store/internal.h"
+
+static const char *const steps[] = {
+    /* 0 to 1.
+     *
+     * One row of `log` is one entry; `commit_idx` is the commit index that
+     * was known when the row was saved, so that it costs no write of its own.
+     * `checksum` is the CRC32C of the row's other fields but `chain` and
+     * `commit_idx`, `chain` the digest of the log up to and including the
+     * entry.  `state` holds what there is only one of.  `record` in
+     * config_history is the configuration's bytes (core/config.h), `members`
+     * the same for people. */
+    "CREATE TABLE log ("
+    " idx INTEGER PRIMARY KEY,"
+    " term INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " flags INTEGER NOT NULL,"
+    " unix_ms INTEGER NOT NULL,"
+    " key BLOB,"
+    " payload BLOB NOT NULL,"
+    " checksum INTEGER NOT NULL,"
+    " chain BLOB NOT NULL,"
+    " commit_idx INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX log_others ON log (idx) WHERE kind <> 1;"
+    "CREATE TABLE state ("
+    " name TEXT PRIMARY KEY,"
+    " value ANY"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE config_history ("
+    " idx INTEGER PRIMARY KEY,"
+    " term INTEGER NOT NULL,"
+    " unix_ms INTEGER NOT NULL,"
+    " members TEXT NOT NULL,"
+    " record BLOB NOT NULL"
+    ") STRICT;"
+    "PRAGMA application_id = " APPLICATION_ID ";",
+};
+
+static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION,
+              "each version has the step that leads to it");
+
+static bool run(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool run_steps(sqlite3 *db, int version, const char *const *list,
+                      int count)
+{
+    char sql[160];
+    for (int i = version; i < count; i++) {
+        if (!run(db, list[i])) {
+            return false;
+        }
+    }
+    /* The pragma counts; the row is for whoever looks with SQL.  A new
+     * database has no rows yet. */
+    snprintf(sql, sizeof(sql),
+             "PRAGMA user_version = %d;"
+             "UPDATE state SET value = %d WHERE name = 'schema_version';",
+             count, count);
+    return run(db, sql);
+}
+
+bool upgrade_along(sqlite3 *db, int version, const char *const *list, int count)
+{
+    if (!run(db, "BEGIN IMMEDIATE")) {
+        return false;
+    }
+    /* Where it fails the caller closes the connection, which rolls back: the
+     * connection keeps the message of what failed until then. */
+    return run_steps(db, version, list, count) && run(db, "COMMIT");
+}
+
+bool upgrade_run(sqlite3 *db, int version)
+{
+    return upgrade_along(db, version, steps, SCHEMA_VERSION);
+}

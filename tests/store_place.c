@@ -1,0 +1,82 @@
+#include "store_place.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+char place_directory[64];
+
+int place_setup(void **state)
+{
+    (void)state;
+    snprintf(place_directory, sizeof(place_directory),
+             "/tmp/raftsc-store-XXXXXX");
+    return mkdtemp(place_directory) == NULL;
+}
+
+void place_clear(void)
+{
+    DIR *directory = opendir(place_directory);
+    const struct dirent *entry;
+    assert_non_null(directory);
+    while ((entry = readdir(directory)) != NULL) {
+        char path[512];
+        if (entry->d_name[0] != '.') {
+            snprintf(path, sizeof(path), "%s/%s", place_directory,
+                     entry->d_name);
+            unlink(path);
+        }
+    }
+    closedir(directory);
+}
+
+int place_teardown(void **state)
+{
+    (void)state;
+    place_clear();
+    return rmdir(place_directory);
+}
+
+struct store *place_open(raft_id id, struct store_error *error)
+{
+    struct store_options options = {.directory = place_directory,
+                                    .id = id,
+                                    .version = "test",
+                                    .tail_bytes_max = 1000};
+    return store_open(&options, error);
+}
+
+sqlite3 *place_database(void)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/raft.db", place_directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    return db;
+}
+
+void place_sql(const char *sql)
+{
+    sqlite3 *db = place_database();
+    char *why = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, why);
+    }
+    sqlite3_close(db);
+}
+
+int64_t place_number(const char *sql)
+{
+    sqlite3 *db = place_database();
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
