@@ -20,6 +20,11 @@ static const struct command commands[] = {
      "status once per interval (1 second).  A node that goes away is waited\n"
      "for, unless it was never there.  ^C ends it with status 0.\n",
      run_watch},
+    {"why", "", 0, 0, 0, "what is wrong, and what to do next",
+     "The node in words, with or without a leader: who is missing from which\n"
+     "quorum, when each node was last heard, terms and logs compared, the\n"
+     "disk, a change that is under way, and the next safe step.\n",
+     run_why},
     {"members", "", 0, 0, 0, "the members of the configuration",
      "Id, address and role of each member.  On a node that has no\n"
      "configuration nothing is listed.\n",

@@ -37,6 +37,7 @@ bool command_help(FILE *file, char **words, size_t count);
 
 /* In commands_*.c, a file a group. */
 enum ctl_status run_status(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_why(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_watch(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_members(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_bootstrap(struct ctl *ctl, char **arguments, size_t count);

@@ -1,4 +1,4 @@
-/* status and watch. */
+/* status, why and watch. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "ctl/command.h"
 #include "ctl/interrupt.h"
+#include "ctl/json.h"
 #include "ctl/status.h"
 
 /* A node that says nothing for so long is shown as silent by watch. */
@@ -30,6 +31,48 @@ enum ctl_status run_status(struct ctl *ctl, char **arguments, size_t count)
         status_print(&status, &screen);
     status_clear(&status);
     return CTL_DONE;
+}
+
+static void why_print_json(const struct resp_value *reply)
+{
+    struct json json = {0};
+    const char *at = reply->data;
+    const char *end = reply->data + reply->size;
+
+    json_open(&json, '{');
+    json_name(&json, "why");
+    json_open(&json, '[');
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((stop == NULL ? end : stop) - at);
+
+        json_text(&json, at, size);
+        at += size + 1;
+    }
+    json_close(&json, ']');
+    json_close(&json, '}');
+    json_print(&json, stdout);
+    json_free(&json);
+}
+
+enum ctl_status run_why(struct ctl *ctl, char **arguments, size_t count)
+{
+    static const char *const words[] = {"WHY", NULL};
+    struct resp_value reply;
+    enum ctl_status answer = ctl_ask_text(ctl, CTL_READS, words, &reply);
+
+    (void)arguments;
+    (void)count;
+    if (answer != CTL_DONE)
+        return answer;
+    if (reply.type != RESP_BULK || reply.data == NULL)
+        answer = ctl_strange();
+    else if (ctl->options.json)
+        why_print_json(&reply);
+    else
+        fwrite(reply.data, 1, reply.size, stdout);
+    resp_value_clear(&reply);
+    return answer;
 }
 
 /* One picture over the one before: each line ends with "clear the rest of

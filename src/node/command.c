@@ -44,6 +44,8 @@ static const struct command table[] = {
      false, command_submit},
     {"WAIT", "index [timeout-ms]", "Wait until an index is committed here.", 2,
      3, false, command_wait},
+    {"WHY", "", "What is wrong, as text for people, and the next step.", 1, 1,
+     false, command_why},
 };
 
 const struct command *command_table(size_t *count)

@@ -112,6 +112,18 @@ void command_info(struct node *node, struct session *session,
     request_finish(node, request);
 }
 
+void command_why(struct node *node, struct session *session,
+                 struct request *request, const struct resp_request *args)
+{
+    (void)session;
+    (void)args;
+    struct buf text = {0};
+    node_why(node, &text);
+    resp_write_bulk(request_out(request), text.data, text.size);
+    buf_free(&text);
+    request_finish(node, request);
+}
+
 /* ---- HELLO -------------------------------------------------------------- */
 
 static bool set_name(struct node *node, struct session *session,

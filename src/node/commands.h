@@ -27,6 +27,7 @@ command_run command_quit;
 command_run command_reset;
 command_run command_role;
 command_run command_select;
+command_run command_why;
 
 /* ---- command.c: arguments.  False: the request is answered with ERR. ---- */
 

@@ -8,7 +8,8 @@
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
- *   feed.c     entries to READ and FOLLOW; events.c EVENTS; info.c INFO */
+ *   feed.c     entries to READ and FOLLOW; events.c EVENTS; info.c INFO
+ *   why.c      WHY: who is missing, and what to do */
 #ifndef RAFTSC_NODE_INTERNAL_H
 #define RAFTSC_NODE_INTERNAL_H
 
@@ -264,6 +265,12 @@ void events_end(struct node *node, struct session *session);
 void events_push(struct node *node, struct session *session);
 void events_init(struct node *node);
 void session_init(struct node *node);
+
+/* ---- why.c -------------------------------------------------------------- */
+
+/* A message of `from` is here: WHY may tell of it. */
+void why_note(struct node *node, raft_id from,
+              const struct raft_message *message);
 
 /* ---- everybody ---------------------------------------------------------- */
 

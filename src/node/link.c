@@ -121,6 +121,7 @@ static const char *take_message(struct node *node, struct link *link,
     if (!frame_read_message(frame, link->from, node->identity.id, &message)) {
         return "a message is malformed";
     }
+    why_note(node, link->from, &message);
     driver_note_message(node, &message);
     return NULL;
 }

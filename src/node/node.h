@@ -133,4 +133,9 @@ const char *node_waiting(const struct node *node);
 /* The whole of INFO's text, appended. */
 void node_info(const struct node *node, const char *section, struct buf *buf);
 
+/* What keeps the cluster from working, and the next step, as text for people,
+ * appended: who is missing from which quorum, logs compared, the disk, a
+ * pending change. */
+void node_why(struct node *node, struct buf *buf);
+
 #endif

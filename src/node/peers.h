@@ -26,6 +26,14 @@
 
 enum peer_state { PEER_IDLE, PEER_DIALLING, PEER_GREETING, PEER_UP };
 
+/* What its messages have told: for WHY. */
+struct peer_seen {
+    uint64_t heard_us; /* mono, of the last one; 0: none */
+    raft_term term;
+    raft_index last;     /* the end of its log, or of what it has sent */
+    raft_term last_term; /* 0: not known */
+};
+
 struct peer {
     struct list in_node;
     raft_id id;
@@ -41,6 +49,7 @@ struct peer {
     bool complained; /* its failure is in the log already */
     bool refused;    /* by it, or by us: `why` says why */
     char why[256];   /* of its last failure; "": none */
+    struct peer_seen seen;
 };
 
 struct link {

@@ -430,9 +430,9 @@ static void ask_about(struct app *app, struct buf *buf)
 {
     static const char *const questions[] = {
         "INFO",        "CONFIG",  "CONFIG HISTORY", "CONFIG GET *", "COMMAND",
-        "CLIENT LIST", "HELLO 3", "HELLO 2",        "SELECT 0"};
+        "CLIENT LIST", "HELLO 3", "HELLO 2",        "SELECT 0",     "WHY"};
     note(app, text_answered);
-    buf_printf(buf, "%s\r\n", questions[prng_below(&app->world->prng, 9)]);
+    buf_printf(buf, "%s\r\n", questions[prng_below(&app->world->prng, 10)]);
 }
 
 /* ---- any of them -------------------------------------------------------- */
