@@ -7,7 +7,10 @@
  * whose disk was wiped can never vote a second time under its old id.
  *
  * Two nodes with different maps have different cluster ids, and refuse each
- * other: nothing is decided twice, and an operator is told. */
+ * other: nothing is decided twice, and an operator is told.  A node on the list
+ * that is a part of a cluster with another id, or of a recovered one, shows
+ * that this cluster was born long ago: then this node waits to be taken into
+ * it, or the nodes with new disks would be born as a second one. */
 #include "node/internal.h"
 
 #include <assert.h>
@@ -17,6 +20,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "node/peers.h"
 
 static bool unborn(const struct node *node)
 {
@@ -57,6 +61,16 @@ static bool make_map(const struct node *node, struct raft_config *map)
     return true;
 }
 
+/* Whether the birth of this map is the one of the cluster that the others on
+ * the list are a part of, where they are. */
+static bool is_present_birth(const struct node *node, const struct buf *map)
+{
+    const struct peer *other = peers_of_cluster(node);
+    return other == NULL ||
+           (other->epoch == 0 &&
+            digest_equal(other->cluster_id, digest_of(map->data, map->size)));
+}
+
 void birth_check(struct node *node)
 {
     struct raft_config map;
@@ -66,12 +80,14 @@ void birth_check(struct node *node)
     }
     struct buf bytes = {0};
     raft_config_encode(&map, &bytes);
-    struct raft_event event = {.type = RAFT_EVENT_BIRTH};
-    event.birth.payload = blob_copy(bytes.data, bytes.size);
-    driver_note(node, &event);
-    blob_free(event.birth.payload);
+    if (is_present_birth(node, &bytes)) {
+        struct raft_event event = {.type = RAFT_EVENT_BIRTH};
+        event.birth.payload = blob_copy(bytes.data, bytes.size);
+        driver_note(node, &event);
+        blob_free(event.birth.payload);
+        node->birth_noted = true;
+    }
     buf_free(&bytes);
-    node->birth_noted = true;
 }
 
 void birth_waiting(struct node *node, struct buf *buf)
@@ -82,6 +98,15 @@ void birth_waiting(struct node *node, struct buf *buf)
     if (node->birth.count == 0) {
         buf_append_text(buf, "this node has no configuration and no bootstrap "
                              "list: CONFIG BOOTSTRAP gives it one");
+        return;
+    }
+    struct raft_config map;
+    const struct peer *other = peers_of_cluster(node);
+    if (other != NULL && make_map(node, &map)) {
+        buf_printf(buf,
+                   "the cluster was born without this node's data directory: "
+                   "node %lu is a part of it; waiting to be added to it",
+                   (unsigned long)other->id);
         return;
     }
     const char *before = "the cluster is not born yet: waiting for ";

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/peers.h"
 
 /* One save is no larger than this, so that term and vote never wait long
  * behind entries. */
@@ -337,18 +338,40 @@ bool driver_fetched(struct node *node, struct node_read_answer *answer)
 
 /* ---- telling ------------------------------------------------------------ */
 
-/* Entry 1 is the map of members and instances: its hash is the cluster's id. */
-static void adopt_cluster(struct node *node)
+/* A new node takes the name of the cluster from those who brought it in.  At a
+ * birth there may be none: entry 1 is the map of members and instances, and its
+ * hash is the cluster's id. */
+static bool find_cluster(const struct node *node, struct digest *cluster_id,
+                         uint64_t *epoch)
 {
     size_t count = 0;
     const struct raft_config_entry *configs =
         raft_config_history(node->raft, &count);
-    if (count == 0 || configs[0].index != 1 ||
-        !digest_is_zero(node->identity.cluster_id)) {
-        return;
+    if (count == 0) {
+        return false;
+    }
+    const struct peer *other = peers_of_cluster(node);
+    if (other != NULL) {
+        *cluster_id = other->cluster_id;
+        *epoch = other->epoch;
+        return true;
     }
     const struct blob *map = configs[0].payload;
-    node->identity.cluster_id = digest_of(map->data, map->size);
+    *cluster_id = digest_of(map->data, map->size);
+    *epoch = 0;
+    return configs[0].index == 1;
+}
+
+static void adopt_cluster(struct node *node)
+{
+    struct digest cluster_id;
+    uint64_t epoch;
+    if (!digest_is_zero(node->identity.cluster_id) ||
+        !find_cluster(node, &cluster_id, &epoch)) {
+        return;
+    }
+    node->identity.cluster_id = cluster_id;
+    node->identity.epoch = epoch;
     node->cluster_dirty = true;
     peers_greet_again(node);
     char hex[DIGEST_SIZE * 2 + 1];

@@ -33,8 +33,25 @@ static bool check_version(const struct frame_hello *hello,
                   hello->version_max, FRAME_VERSION_MIN, FRAME_VERSION_MAX);
 }
 
+static bool refuse_cluster(const struct frame_hello *hello, const char *whose,
+                           struct digest cluster_id, uint64_t epoch,
+                           struct frame_refusal *refusal)
+{
+    char ours[DIGEST_SIZE * 2 + 1];
+    char theirs[DIGEST_SIZE * 2 + 1];
+    digest_to_hex(cluster_id, ours);
+    digest_to_hex(hello->cluster_id, theirs);
+    return refuse(refusal, FRAME_REFUSED_CLUSTER,
+                  "node %lu is of another cluster of the name %s: id %s epoch "
+                  "%llu there, id %s epoch %llu %s",
+                  (unsigned long)hello->id, hello->cluster, theirs,
+                  (unsigned long long)hello->epoch, ours,
+                  (unsigned long long)epoch, whose);
+}
+
 /* A node that is a part of no cluster yet has an id of zeros, and may talk to
- * one that is. */
+ * those of any one that is, but not of two at a time: it would take the log
+ * of the one and the name of the other. */
 static bool check_cluster(const struct node *node,
                           const struct frame_hello *hello,
                           struct frame_refusal *refusal)
@@ -46,23 +63,21 @@ static bool check_cluster(const struct node *node,
                       (unsigned long)hello->id, hello->cluster,
                       node->settings.cluster);
     }
-    if (digest_is_zero(own->cluster_id) || digest_is_zero(hello->cluster_id)) {
+    if (digest_is_zero(hello->cluster_id)) {
         return true;
     }
-    if (digest_equal(own->cluster_id, hello->cluster_id) &&
-        own->epoch == hello->epoch) {
-        return true;
+    if (!digest_is_zero(own->cluster_id)) {
+        return (digest_equal(own->cluster_id, hello->cluster_id) &&
+                own->epoch == hello->epoch) ||
+               refuse_cluster(hello, "here", own->cluster_id, own->epoch,
+                              refusal);
     }
-    char ours[DIGEST_SIZE * 2 + 1];
-    char theirs[DIGEST_SIZE * 2 + 1];
-    digest_to_hex(own->cluster_id, ours);
-    digest_to_hex(hello->cluster_id, theirs);
-    return refuse(refusal, FRAME_REFUSED_CLUSTER,
-                  "node %lu is of another cluster of the name %s: id %s epoch "
-                  "%llu there, id %s epoch %llu here",
-                  (unsigned long)hello->id, hello->cluster, theirs,
-                  (unsigned long long)hello->epoch, ours,
-                  (unsigned long long)own->epoch);
+    const struct peer *other = peers_of_cluster(node);
+    return other == NULL || other->id == hello->id ||
+           (digest_equal(other->cluster_id, hello->cluster_id) &&
+            other->epoch == hello->epoch) ||
+           refuse_cluster(hello, "of the nodes that this one has met first",
+                          other->cluster_id, other->epoch, refusal);
 }
 
 /* Whom the other end means to reach, against who this node is. */

@@ -195,6 +195,8 @@ void peers_greet_again(struct node *node);
 void peers_waiting(struct node *node);
 /* The instance that a peer of the birth list has; 0: not heard yet. */
 uint64_t peers_instance(const struct node *node, raft_id id);
+/* A linked peer that is a part of a cluster already; NULL: none. */
+const struct peer *peers_of_cluster(const struct node *node);
 /* Why it could not be reached the last time; "": nothing. */
 const char *peers_why(const struct node *node, raft_id id);
 void peers_input(struct node *node, const struct node_input *input);

@@ -62,6 +62,19 @@ const char *peers_why(const struct node *node, raft_id id)
     return peer == NULL ? "" : peer->why;
 }
 
+const struct peer *peers_of_cluster(const struct node *node)
+{
+    list_each(at, following, &node->peers)
+    {
+        const struct peer *peer = list_entry(at, struct peer, in_node);
+        bool linked = peer->state == PEER_UP || peer->heard != NULL;
+        if (linked && !digest_is_zero(peer->cluster_id)) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
 bool peers_owns(const struct node *node, node_conn conn)
 {
     return map_get(&node->links, conn) != NULL;
@@ -363,6 +376,8 @@ void peers_greeted(struct node *node, struct link *link,
     if (raft_config_now(node->raft, NULL) == NULL || peer->instance == 0) {
         peer->instance = hello->instance;
     }
+    peer->cluster_id = hello->cluster_id;
+    peer->epoch = hello->epoch;
     node->peers_changed++;
     if (link->dialled) {
         greeted_dialled(node, link, hello);

@@ -37,7 +37,9 @@ struct peer_seen {
 struct peer {
     struct list in_node;
     raft_id id;
-    uint64_t instance; /* of its data directory; 0: not known yet */
+    uint64_t instance;        /* of its data directory; 0: not known yet */
+    struct digest cluster_id; /* of its last HELLO; zeros: of none … */
+    uint64_t epoch;           /* … and the epoch of that cluster */
     char address[TEXT_ADDRESS_SIZE];
     enum peer_state state;
     struct link *link;  /* the one that was dialled; NULL: none */
