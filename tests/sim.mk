@@ -12,6 +12,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/history.c \
 	tests/sim/host.c \
 	tests/sim/main.c \
+	tests/sim/many.c \
 	tests/sim/mangle.c \
 	tests/sim/mix.c \
 	tests/sim/net.c \
@@ -23,6 +24,6 @@ tests_sim_sim_LDADD = src/node/libnode.a src/store/libstore.a \
 	src/wire/libwire.a src/core/libcore.a src/base/libbase.a $(SQLITE_LIBS)
 
 # Three hundred seeds, and a few of them twice, to the byte.
-TESTS += tests/sim/seeds.sh
-dist_noinst_SCRIPTS += tests/sim/seeds.sh
-EXTRA_DIST += tests/sim/found.txt
+TESTS += tests/sim/seeds.sh tests/sim/mutants.sh
+dist_noinst_SCRIPTS += tests/sim/seeds.sh tests/sim/mutants.sh
+EXTRA_DIST += tests/sim/found.txt tests/mutants

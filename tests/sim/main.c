@@ -4,8 +4,10 @@
  *       one seed; the trace, of a time, and of one node
  *   sim --seed=N --shrink
  *       a seed that fails: finds a smaller run that fails in the same way
- *   sim [--first=N] [--seeds=N] [--twice]
- *       that many seeds; --twice runs each a second time and compares
+ *   sim [--first=N] [--seeds=N] [--jobs=N] [--time=S] [--twice] [--every]
+ *       that many seeds, in that many processes, none begun after that many
+ *       seconds; --twice runs each a second time and compares, --every fails
+ *       where a kind of fault or answer never came about in any of them
  *
  * A run is made smaller than its seed draws it with --faults=S (the first
  * phase ends after S seconds), --apps=N, --skip=A-B,C (faults that do not
@@ -22,10 +24,8 @@
 
 struct arguments {
     struct sim_options options;
-    uint64_t first;
-    uint64_t seeds;
+    struct sim_many many;
     bool one;
-    bool twice;
     bool shrink;
 };
 
@@ -62,14 +62,39 @@ static bool take_store(struct sim_options *options, const char *text)
 
 static bool take_flag(struct arguments *arguments, const char *text)
 {
-    bool *flag = strcmp(text, "--trace") == 0    ? &arguments->options.trace
-                 : strcmp(text, "--twice") == 0  ? &arguments->twice
-                 : strcmp(text, "--shrink") == 0 ? &arguments->shrink
-                                                 : NULL;
-    if (flag != NULL) {
-        *flag = true;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"--trace", &arguments->options.trace},
+                 {"--twice", &arguments->many.twice},
+                 {"--every", &arguments->many.every},
+                 {"--progress", &arguments->many.progress},
+                 {"--shrink", &arguments->shrink}};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (strcmp(text, flags[i].name) == 0) {
+            *flags[i].flag = true;
+            return true;
+        }
     }
-    return flag != NULL;
+    return false;
+}
+
+static bool take_many(struct arguments *arguments, const char *text)
+{
+    struct sim_many *many = &arguments->many;
+    const char *value;
+    if ((value = value_of(text, "--first=")) != NULL) {
+        many->first = strtoull(value, NULL, 10);
+    } else if ((value = value_of(text, "--seeds=")) != NULL) {
+        many->seeds = strtoull(value, NULL, 10);
+    } else if ((value = value_of(text, "--jobs=")) != NULL) {
+        many->jobs = (unsigned)strtoul(value, NULL, 10);
+    } else if ((value = value_of(text, "--time=")) != NULL) {
+        many->seconds = strtod(value, NULL);
+    } else {
+        return false;
+    }
+    return many->jobs >= 1 && many->jobs <= SIM_JOBS_MAX;
 }
 
 static bool take_argument(struct arguments *arguments, const char *text)
@@ -79,10 +104,6 @@ static bool take_argument(struct arguments *arguments, const char *text)
     if ((value = value_of(text, "--seed=")) != NULL) {
         options->seed = strtoull(value, NULL, 10);
         arguments->one = true;
-    } else if ((value = value_of(text, "--first=")) != NULL) {
-        arguments->first = strtoull(value, NULL, 10);
-    } else if ((value = value_of(text, "--seeds=")) != NULL) {
-        arguments->seeds = strtoull(value, NULL, 10);
     } else if ((value = value_of(text, "--from=")) != NULL) {
         options->from_s = strtod(value, NULL);
     } else if ((value = value_of(text, "--to=")) != NULL) {
@@ -98,7 +119,7 @@ static bool take_argument(struct arguments *arguments, const char *text)
     } else if ((value = value_of(text, "--store=")) != NULL) {
         return take_store(options, value);
     } else {
-        return take_flag(arguments, text);
+        return take_many(arguments, text) || take_flag(arguments, text);
     }
     return true;
 }
@@ -108,7 +129,8 @@ static int usage(void)
     fprintf(stderr,
             "usage: sim --seed=N [--trace [--from=S] [--to=S] [--node=I]]\n"
             "       sim --seed=N --shrink\n"
-            "       sim [--first=N] [--seeds=N] [--twice]\n"
+            "       sim [--first=N] [--seeds=N] [--jobs=N] [--time=S] "
+            "[--twice] [--every] [--progress]\n"
             "smaller: [--faults=S] [--apps=N] [--skip=A-B,C] "
             "[--store=model|sqlite]\n");
     return 2;
@@ -140,67 +162,22 @@ void sim_arguments(const struct sim_options *options, char *text, size_t size)
     }
 }
 
-/* ---- many seeds --------------------------------------------------------- */
-
-static void show_sum(const struct sim_result *sum)
-{
-    printf("  %-32s %12llu\n", "simulated seconds",
-           (unsigned long long)(sum->simulated_us / 1000000));
-    for (int i = 0; i < HAPPENINGS; i++) {
-        printf("  %-32s %12llu\n", happened_names[i],
-               (unsigned long long)sum->happened[i]);
-    }
-    char hex[DIGEST_SIZE * 2 + 1];
-    digest_to_hex(sum->digest, hex);
-    printf("digest %s\n", hex);
-}
-
-static void add(struct sim_result *sum, const struct sim_result *one)
-{
-    sum->simulated_us += one->simulated_us;
-    sum->faults += one->faults;
-    sum->digest = digest_chain(sum->digest, one->digest.bytes, DIGEST_SIZE,
-                               NULL, 0, NULL, 0);
-    for (int i = 0; i < HAPPENINGS; i++) {
-        sum->happened[i] += one->happened[i];
-    }
-}
-
-static int run(struct arguments *arguments)
-{
-    struct sim_result sum = {0};
-    struct sim_options *options = &arguments->options;
-    for (uint64_t i = 0; i < arguments->seeds; i++) {
-        options->seed = arguments->first + i;
-        struct sim_result result = sim_run(options);
-        add(&sum, &result);
-        if (arguments->twice &&
-            !digest_equal(result.digest, sim_run(options).digest)) {
-            printf("FAIL seed=%llu: replay: two runs differ\n",
-                   (unsigned long long)options->seed);
-            return 1;
-        }
-    }
-    show_sum(&sum);
-    printf("%llu passed, 0 failed\n", (unsigned long long)arguments->seeds);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     struct arguments arguments = {
-        .options = {.node = -1}, .first = 1, .seeds = 100};
+        .options = {.node = -1}, .many = {.first = 1, .seeds = 100, .jobs = 1}};
     for (int i = 1; i < argc; i++) {
         if (!take_argument(&arguments, argv[i])) {
             return usage();
         }
     }
-    if (arguments.one) {
-        arguments.first = arguments.options.seed;
-        arguments.seeds = 1;
-    }
     if (arguments.shrink) {
         return arguments.one ? sim_shrink(&arguments.options) : usage();
     }
-    return run(&arguments);
+    if (arguments.one) {
+        arguments.many.first = arguments.options.seed;
+        arguments.many.seeds = 1;
+    }
+    arguments.many.options = arguments.options;
+    return sim_many(&arguments.many);
 }

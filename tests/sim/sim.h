@@ -42,6 +42,24 @@ struct sim_result {
  * the process with its story (exit status 1). */
 struct sim_result sim_run(const struct sim_options *options);
 
+#define SIM_JOBS_MAX 64
+
+/* Seeds first, first + 1 and so on. */
+struct sim_many {
+    struct sim_options options;
+    uint64_t first;
+    uint64_t seeds;
+    unsigned jobs;  /* processes */
+    double seconds; /* no seed is begun later; 0: all are run */
+    bool twice;     /* each a second time: the digests are compared */
+    bool every;     /* fails where a kind of happening never happened */
+    bool progress;
+};
+
+/* Runs them until one fails, and prints what happened in all of them.  The
+ * exit status. */
+int sim_many(const struct sim_many *wanted);
+
 /* The arguments that make this run, appended to a command. */
 void sim_arguments(const struct sim_options *options, char *text, size_t size);
 
