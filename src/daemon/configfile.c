@@ -1,5 +1,6 @@
 #include "daemon/configfile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
@@ -12,14 +13,18 @@
 /* A line of the longest value, with its key and a comment. */
 #define LINE_MAX_BYTES (2 * (int)SETTINGS_VALUE_MAX)
 
+#define KEYS_MAX 64
+
 /* Where a value came from, and what has been said so far. */
 struct reading {
     const struct configfile *file;
     struct settings *settings;
     struct buf *errors;
-    unsigned line;      /* 0: not of the file */
-    unsigned given[64]; /* by key: its line plus 1; 0: not given */
-    FILE *stream;       /* while the file is read: it, and its last line */
+    bool of_options;           /* of -o, not of the file */
+    bool overridden[KEYS_MAX]; /* by key: -o gives it */
+    unsigned line;             /* of the file; 0: of none */
+    unsigned given[KEYS_MAX];  /* by key: its line; 0: not in the file */
+    FILE *stream;              /* while it is read: the file, its last line */
     char *buffer;
     size_t capacity;
 };
@@ -34,7 +39,9 @@ static void complain(struct reading *reading, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (reading->line > 0) {
+    if (reading->of_options) {
+        buf_printf(reading->errors, "-o: %s\n", text);
+    } else if (reading->line > 0) {
         buf_printf(reading->errors, "%s:%u: %s\n", reading->file->path,
                    reading->line, text);
     } else {
@@ -85,6 +92,22 @@ static char *expand(struct reading *reading, const char *key, const char *value)
     return (char *)out.data;
 }
 
+/* False: -o has given it, or it is given twice, which is said. */
+static bool is_wanted(struct reading *reading, const char *key, size_t at)
+{
+    if (reading->of_options) {
+        reading->overridden[at] = true;
+        return true;
+    }
+    if (reading->given[at] > 0) {
+        complain(reading, "%s: it was given before, in line %u", key,
+                 reading->given[at]);
+        return false;
+    }
+    reading->given[at] = reading->line;
+    return !reading->overridden[at];
+}
+
 static void take(struct reading *reading, const char *key, const char *raw)
 {
     size_t count;
@@ -96,13 +119,10 @@ static void take(struct reading *reading, const char *key, const char *raw)
                  key);
         return;
     }
-    unsigned *given = &reading->given[setting - settings_table(&count)];
-    if (*given > 0 && reading->line > 0) {
-        complain(reading, "%s: it was given before, in line %u", key,
-                 *given - 1);
+    size_t at = (size_t)(setting - settings_table(&count));
+    if (!is_wanted(reading, key, at)) {
         return;
     }
-    *given = reading->line + 1;
     char why[512];
     char *value = expand(reading, key, raw);
     if (value != NULL &&
@@ -234,19 +254,16 @@ static bool read_lines(struct reading *reading)
     return sound;
 }
 
+/* Before the file: what they give is not even read there. */
 static void read_overrides(struct reading *reading)
 {
-    static const char option[] = "-o";
-    struct configfile as_option = *reading->file;
-    const struct configfile *file = reading->file;
-    as_option.path = option;
-    reading->file = &as_option;
-    for (size_t i = 0; i < file->override_count; i++) {
-        char *pair = x_strdup(file->overrides[i]);
+    reading->of_options = true;
+    for (size_t i = 0; i < reading->file->override_count; i++) {
+        char *pair = x_strdup(reading->file->overrides[i]);
         take_pair(reading, pair);
         free(pair);
     }
-    reading->file = file;
+    reading->of_options = false;
 }
 
 /* ---- the whole ---------------------------------------------------------- */
@@ -256,7 +273,8 @@ static void find_missing(struct reading *reading)
     size_t count;
     const struct setting *table = settings_table(&count);
     for (size_t i = 0; i < count; i++) {
-        if (table[i].fallback == NULL && reading->given[i] == 0) {
+        if (table[i].fallback == NULL && reading->given[i] == 0 &&
+            !reading->overridden[i]) {
             complain(reading, "%s: it is missing, and has no default",
                      table[i].name);
         }
@@ -276,11 +294,10 @@ static void check(struct reading *reading)
     if (settings_check(reading->settings, &key, why, sizeof(why))) {
         return;
     }
-    unsigned given =
-        reading->given[settings_find(key) - settings_table(&count)];
-    reading->line = given > 1 ? given - 1 : 0;
+    size_t at = (size_t)(settings_find(key) - settings_table(&count));
+    reading->of_options = reading->overridden[at];
+    reading->line = reading->given[at];
     complain(reading, "%s: %s", key, why);
-    reading->line = 0;
 }
 
 bool configfile_read(const struct configfile *file, struct settings *settings,
@@ -288,11 +305,14 @@ bool configfile_read(const struct configfile *file, struct settings *settings,
 {
     struct reading reading = {
         .file = file, .settings = settings, .errors = errors};
+    size_t count;
+    settings_table(&count);
+    assert(count <= KEYS_MAX);
     settings_defaults(settings);
+    read_overrides(&reading);
     if (!read_lines(&reading)) {
         return false;
     }
-    read_overrides(&reading);
     find_missing(&reading);
     if (errors->size == 0) {
         check(&reading); /* sense is made only of what is sound */

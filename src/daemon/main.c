@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
         print_settings(&settings);
         return EXIT_STATUS_OK;
     }
+    umask(0027); /* what is in the data directory is not for everybody */
     /* A write past a limit of size is an error to be told, not an end. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -1,5 +1,6 @@
 #include "daemon/settings.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 static const struct setting table[] = {
     {"app-socket", SETTING_PATH, AT(app_socket), SIZE(app_socket),
      "/run/raft.sock", 0, 0, false},
-    {"app-socket-group", SETTING_TEXT, AT(app_socket_group),
+    {"app-socket-group", SETTING_GROUP, AT(app_socket_group),
      SIZE(app_socket_group), "", 0, 0, false},
     {"app-socket-mode", SETTING_MODE, AT(app_socket_mode), 0, "0660", 0, 0777,
      false},
@@ -153,6 +154,18 @@ static bool read_name(const struct setting *setting, const char *value,
     return read_text(setting, value, to, why, why_size);
 }
 
+static bool read_group(const struct setting *setting, const char *value,
+                       char *to, char *why, size_t why_size)
+{
+    if (getgrnam(value) == NULL) {
+        snprintf(why, why_size,
+                 "'%s': expected the name of a group that this system knows",
+                 value);
+        return false;
+    }
+    return read_text(setting, value, to, why, why_size);
+}
+
 static bool read_address(const struct setting *setting, const char *value,
                          char *to, char *why, size_t why_size)
 {
@@ -261,6 +274,12 @@ bool settings_read(struct settings *settings, const struct setting *setting,
                    const char *value, char *why, size_t why_size)
 {
     void *to = place(settings, setting);
+    bool may_be_missing =
+        setting->fallback != NULL && setting->fallback[0] == '\0';
+    if (value[0] == '\0' && may_be_missing) {
+        *(char *)to = '\0'; /* all of these are texts */
+        return true;
+    }
     if (value[0] == '\0') {
         snprintf(why, why_size, "it has no value");
         return false;
@@ -271,8 +290,9 @@ bool settings_read(struct settings *settings, const struct setting *setting,
     case SETTING_NAME:
         return read_name(setting, value, to, why, why_size);
     case SETTING_PATH:
-    case SETTING_TEXT:
         return read_text(setting, value, to, why, why_size);
+    case SETTING_GROUP:
+        return read_group(setting, value, to, why, why_size);
     case SETTING_ADDRESS:
         return read_address(setting, value, to, why, why_size);
     case SETTING_MODE:
@@ -306,7 +326,7 @@ void settings_show(const struct settings *settings,
         break;
     case SETTING_NAME:
     case SETTING_PATH:
-    case SETTING_TEXT:
+    case SETTING_GROUP:
     case SETTING_ADDRESS:
     case SETTING_MEMBERS:
         snprintf(value, size, "%s", (const char *)at);

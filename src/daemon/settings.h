@@ -41,7 +41,7 @@ enum setting_type {
     SETTING_ID,   /* a number, or auto */
     SETTING_NAME, /* letters, digits, dot, dash, underscore */
     SETTING_PATH,
-    SETTING_TEXT,
+    SETTING_GROUP,    /* that the system knows */
     SETTING_ADDRESS,  /* host:port */
     SETTING_MODE,     /* octal */
     SETTING_MEMBERS,  /* a bootstrap list */

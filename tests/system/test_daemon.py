@@ -1,5 +1,6 @@
 """The program itself: options, exit statuses, sockets, signals."""
 
+import grp
 import os
 import signal
 import socket
@@ -45,6 +46,19 @@ def test_a_configuration_is_checked_and_printed():
 def last_line(node):
     with open(node.log, encoding="utf-8") as log:
         return log.read()
+
+
+def test_the_socket_has_its_mode_and_group_and_the_database_is_not_for_all():
+    group = grp.getgrgid(65534).gr_name
+    with Cluster(1, app_socket_mode="0620", app_socket_group=group) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        found = os.stat(node.socket)
+        assert found.st_mode & 0o777 == 0o620, oct(found.st_mode)
+        assert found.st_gid == 65534 or os.geteuid() != 0
+        for name in os.listdir(node.directory):
+            if name.startswith("raft.db"):
+                mode = os.stat(os.path.join(node.directory, name)).st_mode
+                assert mode & 0o7 == 0, (name, oct(mode))
 
 
 def test_exit_statuses_tell_the_cause():
