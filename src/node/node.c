@@ -34,6 +34,11 @@ static void copy_settings(struct node_settings *to,
     to->bootstrap = x_strdup(from->bootstrap == NULL ? "" : from->bootstrap);
 }
 
+static size_t or_best(uint64_t limit, size_t best)
+{
+    return limit == 0 ? best : (size_t)limit;
+}
+
 static struct raft_settings raft_settings_of(const struct node *node,
                                              uint64_t seed)
 {
@@ -43,8 +48,10 @@ static struct raft_settings raft_settings_of(const struct node *node,
         .election_timeout_us = node->settings.election_timeout_us,
         .heartbeat_us = node->settings.heartbeat_us,
         .append_bytes_max = APPEND_BYTES_MAX,
-        .append_entries_max = APPEND_ENTRIES_MAX,
-        .inflight_messages_max = INFLIGHT_MESSAGES_MAX,
+        .append_entries_max =
+            or_best(node->settings.append_entries_max, APPEND_ENTRIES_MAX),
+        .inflight_messages_max = or_best(node->settings.inflight_messages_max,
+                                         INFLIGHT_MESSAGES_MAX),
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = (size_t)node->settings.max_pending_bytes,
         .window_bytes_max = (size_t)node->settings.cache_bytes,

@@ -35,6 +35,9 @@ struct node_settings {
     uint64_t max_clients;
     uint64_t max_pending_bytes;
     uint64_t cache_bytes; /* recent entries kept in memory */
+    /* Of replication; 0: what is best.  The simulator makes them small. */
+    uint64_t append_entries_max;
+    uint64_t inflight_messages_max;
     bool forward;
 };
 

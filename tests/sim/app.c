@@ -77,11 +77,10 @@ void app_bytes(struct app *app, node_conn conn, const uint8_t *data,
 
 /* ---- connections -------------------------------------------------------- */
 
-/* A node that runs closes an app's connection only where it was asked to. */
+/* A node closes an app's connection only once all is answered. */
 static void check_lost(struct app *app)
 {
-    if (app->world->calm && app->open_count > 0 && app->host->node != NULL &&
-        app->host->life == app->ask.life && !app->host->left) {
+    if (app->open_count > 0) {
         world_fail(app->world, "every request is answered",
                    "app %u: closed, and %zu requests were never answered",
                    app->number, app->open_count);
@@ -106,13 +105,13 @@ static void lost(struct app *app, struct channel *channel)
     }
 }
 
-void app_closed(struct app *app, node_conn conn)
+void app_closed(struct app *app, node_conn conn, bool by_node)
 {
     struct channel *channel = channel_of(app, conn);
     if (conn != channel->conn) {
         return;
     }
-    if (channel == &app->ask) {
+    if (channel == &app->ask && by_node) {
         check_lost(app);
     }
     lost(app, channel);

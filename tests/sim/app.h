@@ -16,8 +16,7 @@ struct asked {
     answer_check *check;
     uint64_t asked_us;
     uint64_t number;         /* of a SUBMIT; 0: it is none */
-    raft_index acked_before; /* the largest index acknowledged to anybody
-                                when this was asked */
+    raft_index known_before; /* known_max when this was asked */
     raft_index argument;
     raft_term fence; /* of a SUBMIT … TERM */
 };
@@ -66,5 +65,28 @@ void ask_followed(struct app *app, const struct resp_value *value);
 void ask_event(struct app *app, const struct resp_value *value);
 /* The connection is gone: nobody knows what became of what was open. */
 void ask_forget(struct app *app);
+
+/* ---- what they share ---------------------------------------------------- */
+
+/* Notes a request as open, all zeros but for when and what was known. */
+struct asked *ask_note(struct app *app, answer_check *check);
+/* An error whose code is `word`. */
+bool ask_is_error(const struct resp_value *value, const char *word);
+bool ask_is_text(const struct resp_value *value, const char *text);
+/* The run fails: `what` was answered in a way that cannot be. */
+void ask_wrong(struct app *app, const char *what,
+               const struct resp_value *value);
+/* [index, term, payload] against what is committed. */
+void ask_check_entry(struct app *app, const struct resp_value *fields);
+/* No app entry lies between `after` and `index`. */
+void ask_check_no_gap(struct app *app, raft_index after, raft_index index);
+
+/* ---- the commands, each added to `buf` ---------------------------------- */
+
+typedef void ask_command(struct app *app, struct buf *buf);
+
+ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
+ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
+ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */
 
 #endif

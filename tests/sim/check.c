@@ -93,22 +93,34 @@ void check_saved(struct host *host, const struct raft_entry *entry)
     *first = number;
 }
 
-static void check_on_quorum(struct world *world, raft_index index,
-                            raft_term term)
+static const struct raft_entry *on_disk(const struct host *host,
+                                        raft_index index, raft_term term)
 {
+    const struct disk *disk = &host->disk;
+    if (disk->count < index || disk->entries[index - 1].term != term) {
+        return NULL;
+    }
+    return &disk->entries[index - 1];
+}
+
+/* Committed is what a majority has on its disks: not what anybody counts. */
+static const struct raft_entry *on_quorum(struct world *world, raft_index index,
+                                          raft_term term)
+{
+    const struct raft_entry *entry = NULL;
     unsigned have = 0;
     for (unsigned i = 0; i < world->mix.voters; i++) {
-        const struct disk *disk = &world->hosts[i].disk;
-        if (disk->count >= index && disk->entries[index - 1].term == term) {
-            have++;
-        }
+        const struct raft_entry *mine = on_disk(&world->hosts[i], index, term);
+        have += mine != NULL;
+        entry = mine != NULL ? mine : entry;
     }
     if (have * 2 <= world->mix.voters) {
         world_fail(world, "committed is on a majority's disks",
-                   "entry %llu of t%llu is told, and on %u of %u disks",
+                   "entry %llu of t%llu is on %u of %u disks",
                    (unsigned long long)index, (unsigned long long)term, have,
                    world->mix.voters);
     }
+    return entry;
 }
 
 static void add_committed(struct world *world, const struct raft_entry *entry)
@@ -129,7 +141,46 @@ static void add_committed(struct world *world, const struct raft_entry *entry)
                    "members, and nobody changed them",
                    (unsigned long long)entry->index, entry->kind);
     }
-    check_on_quorum(world, entry->index, entry->term);
+}
+
+/* What a node takes for committed is so, whether it has told anybody or not. */
+static void check_commit(struct host *host, raft_index commit)
+{
+    struct world *world = host->world;
+    if (commit < host->commit) {
+        world_fail(world, "commit only grows",
+                   "n%lu goes back from %llu to %llu", (unsigned long)host->id,
+                   (unsigned long long)host->commit,
+                   (unsigned long long)commit);
+    }
+    const struct raft *raft = node_raft(host->node);
+    for (raft_index at = host->commit + 1; at <= commit; at++) {
+        raft_term term = raft_term_at(raft, at);
+        if (at > world->checks.count) {
+            add_committed(world, on_quorum(world, at, term));
+        } else if (world->checks.log[at - 1].term != term) {
+            world_fail(world, "state machine safety",
+                       "entry %llu is committed as t%llu, and on n%lu as t%llu",
+                       (unsigned long long)at,
+                       (unsigned long long)world->checks.log[at - 1].term,
+                       (unsigned long)host->id, (unsigned long long)term);
+        }
+    }
+    host->commit = commit;
+}
+
+void check_truncated(struct host *host, raft_index from)
+{
+    const struct checks *checks = &host->world->checks;
+    const struct disk *disk = &host->disk;
+    for (raft_index at = from; at <= disk->count && at <= checks->count; at++) {
+        if (disk->entries[at - 1].term == checks->log[at - 1].term) {
+            world_fail(host->world, "committed never changes",
+                       "n%lu drops entry %llu of t%llu, which is committed",
+                       (unsigned long)host->id, (unsigned long long)at,
+                       (unsigned long long)checks->log[at - 1].term);
+        }
+    }
 }
 
 /* State machine safety: what is told is what was told anywhere before. */
@@ -145,9 +196,6 @@ static void check_told(struct host *host, raft_index told)
     }
     for (raft_index at = host->checked + 1; at <= told; at++) {
         const struct raft_entry *entry = &host->disk.entries[at - 1];
-        if (at > checks->count) {
-            add_committed(world, entry);
-        }
         const struct committed *known = &checks->log[at - 1];
         if (known->term != entry->term ||
             !digest_equal(known->chain, entry->chain)) {
@@ -184,14 +232,8 @@ static void check_forward(struct host *host, const struct raft_status *status)
     }
 }
 
-static void check_limits(struct host *host, const struct raft_status *status)
+static void check_order(struct host *host, const struct raft_status *status)
 {
-    /* One entry may be over, and those of a term's begin come on top. */
-    size_t most = MAX_PENDING_BYTES + 2 * MAX_PAYLOAD;
-    if (status->role == RAFT_ROLE_LEADER && status->uncommitted_bytes > most) {
-        world_fail(host->world, "limits", "n%lu has %zu bytes uncommitted",
-                   (unsigned long)host->id, status->uncommitted_bytes);
-    }
     if (status->first > status->told + 1 || status->told > status->commit ||
         status->commit > status->last || status->saved > status->last) {
         world_fail(host->world, "the order of indexes",
@@ -210,7 +252,9 @@ void check_turn(struct host *host)
     struct raft_status status;
     raft_status(node_raft(host->node), &status);
     check_forward(host, &status);
-    check_limits(host, &status);
+    check_order(host, &status);
+    check_limits(host);
+    check_commit(host, status.commit);
     if (status.told > host->checked) {
         check_told(host, status.told);
     }

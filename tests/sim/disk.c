@@ -33,17 +33,28 @@ void disk_apply(struct host *host, const struct node_save *save)
         disk->vote = log->vote;
     }
     if (log->truncate_from != 0) {
+        check_truncated(host, log->truncate_from);
         truncate_to(disk, (size_t)log->truncate_from - 1);
     }
     for (size_t i = 0; i < log->entry_count; i++) {
         const struct raft_entry *entry = &log->entries[i];
-        assert(entry->index == disk->count + 1);
+        if (entry->index != disk->count + 1) {
+            world_fail(host->world, "saves leave no gap",
+                       "n%lu saves entry %llu behind entry %zu",
+                       (unsigned long)host->id,
+                       (unsigned long long)entry->index, disk->count);
+        }
         disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
                                sizeof(*disk->entries));
         disk->entries[disk->count++] = raft_entry_share(entry);
         check_saved(host, entry);
     }
-    assert(log->commit <= disk->count);
+    if (log->commit > disk->count) {
+        world_fail(host->world, "commit on disk",
+                   "n%lu saves commit %llu with %zu entries",
+                   (unsigned long)host->id, (unsigned long long)log->commit,
+                   disk->count);
+    }
     if (log->commit > disk->commit) {
         disk->commit = log->commit;
     }
@@ -57,6 +68,10 @@ void disk_apply(struct host *host, const struct node_save *save)
 }
 
 /* ---- saving ------------------------------------------------------------- */
+
+/* A disk that works, however slowly. */
+#define SAVE_MAX_US ((uint64_t)3000000)
+#define SAVE_CALM_US ((uint64_t)20000)
 
 static void crash_in_save(struct world *world, void *subject, uint64_t life)
 {
@@ -135,6 +150,8 @@ static void disk_save(void *context, const struct node_save *save)
     assert(host->saving == NULL);
     host->saving = save;
     uint64_t most = world->mix.save_us * (host->disk.slow ? 50 : 1);
+    uint64_t limit = world->calm ? SAVE_CALM_US : SAVE_MAX_US;
+    most = most < limit ? most : limit;
     uint64_t takes_us = prng_range(&world->prng, 50, most);
     world_in(world, takes_us, save_done, host, host->life);
     if (draws_crash(world, save)) {

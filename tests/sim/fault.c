@@ -7,9 +7,27 @@
 
 /* ---- hosts -------------------------------------------------------------- */
 
+static struct host *leader_now(struct world *world)
+{
+    struct host *leader = NULL;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        struct host *host = &world->hosts[i];
+        if (host->led && (leader == NULL || host->term > leader->term)) {
+            leader = host;
+        }
+    }
+    return leader;
+}
+
+/* Who leads has most to lose. */
 static struct host *some_host(struct world *world, struct prng *prng)
 {
-    return &world->hosts[prng_below(prng, world->mix.hosts)];
+    struct host *any = &world->hosts[prng_below(prng, world->mix.hosts)];
+    if (!prng_chance(prng, world->mix.aim)) {
+        return any;
+    }
+    struct host *leader = leader_now(world);
+    return leader == NULL ? any : leader;
 }
 
 static void crash(struct world *world, struct host *host, struct prng *prng)
@@ -60,7 +78,7 @@ static void fault_clock(struct world *world, struct prng *prng)
 
 /* ---- partitions --------------------------------------------------------- */
 
-static void cut(struct world *world, unsigned from, unsigned to)
+void fault_cut(struct world *world, unsigned from, unsigned to)
 {
     if (from != to) {
         world->parted[from] |= UINT64_C(1) << to;
@@ -91,7 +109,7 @@ static void cut_halves(struct world *world, uint64_t side, bool both_ways)
             bool a = (side >> i & 1) != 0;
             bool b = (side >> j & 1) != 0;
             if (a != b && (both_ways || a)) {
-                cut(world, i, j);
+                fault_cut(world, i, j);
             }
         }
     }
@@ -111,7 +129,7 @@ static void fault_one_way(struct world *world, struct prng *prng)
 
 static void fault_isolate(struct world *world, struct prng *prng)
 {
-    cut_halves(world, UINT64_C(1) << prng_below(prng, world->mix.hosts), true);
+    cut_halves(world, UINT64_C(1) << some_host(world, prng)->id, true);
     part(world, prng, HAPPENED_ISOLATED);
 }
 
@@ -135,7 +153,7 @@ static void fault_ring(struct world *world, struct prng *prng)
         for (unsigned j = 0; j < count; j++) {
             unsigned apart = (i + count - j) % count;
             if (apart != 1 && apart != count - 1) {
-                cut(world, i, j);
+                fault_cut(world, i, j);
             }
         }
     }
@@ -147,7 +165,7 @@ static void fault_pattern(struct world *world, struct prng *prng)
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         for (unsigned j = 0; j < world->mix.hosts; j++) {
             if (prng_chance(prng, 3)) {
-                cut(world, i, j);
+                fault_cut(world, i, j);
             }
         }
     }
@@ -314,127 +332,4 @@ void fault_next(struct world *world, void *subject, uint64_t life)
         run(world, &prng);
     }
     world_in(world, gap_us, fault_next, subject, life);
-}
-
-/* ---- the second phase --------------------------------------------------- */
-
-static void make_well(struct host *host)
-{
-    struct world *world = host->world;
-    host->disk.full = false;
-    host->disk.slow = false;
-    host->disk.hangs = false;
-    host->disk.read_fails = false;
-    host->disk.write_fails = false;
-    host->paused_until_us = 0;
-    if (host->node == NULL) {
-        host_start(host);
-    }
-    disk_wake(host);
-    host_wake(host);
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (!world->hosts[i].left) {
-            world->parted[host->id] &= ~(UINT64_C(1) << i);
-            world->parted[i] &= ~(UINT64_C(1) << host->id);
-        }
-    }
-}
-
-static void leave_cut_off(struct host *host, bool hears, bool is_heard)
-{
-    struct world *world = host->world;
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (!hears) {
-            cut(world, i, host->id);
-        }
-        if (!is_heard) {
-            cut(world, host->id, i);
-        }
-    }
-}
-
-static void leave(struct host *host)
-{
-    struct world *world = host->world;
-    static const enum happening kinds[] = {
-        HAPPENED_LEFT_DEAD,   HAPPENED_LEFT_ALONE,  HAPPENED_LEFT_DEAF,
-        HAPPENED_LEFT_MUTE,   HAPPENED_LEFT_PAUSED, HAPPENED_LEFT_FULL,
-        HAPPENED_LEFT_HANGING};
-    enum happening kind = kinds[prng_below(&world->prng, 7)];
-    bool hears = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_DEAF;
-    bool heard = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_MUTE;
-    world_happened(world, kind);
-    world_trace(world, host, "!  %s", happened_names[kind]);
-    if (kind == HAPPENED_LEFT_FULL || kind == HAPPENED_LEFT_HANGING) {
-        make_well(host);
-        host->disk.full = kind == HAPPENED_LEFT_FULL;
-        host->disk.hangs = kind == HAPPENED_LEFT_HANGING;
-        return;
-    }
-    host->cut_off = true;
-    leave_cut_off(host, hears, heard);
-    host->may_start =
-        kind != HAPPENED_LEFT_DEAD && kind != HAPPENED_LEFT_PAUSED;
-    if (kind == HAPPENED_LEFT_DEAD && host->node != NULL) {
-        host_crash(host);
-    }
-    if (kind == HAPPENED_LEFT_PAUSED && host->node != NULL) {
-        host->paused_until_us = UINT64_MAX;
-    }
-}
-
-/* A cluster is born only where all are up. */
-static bool born(const struct world *world)
-{
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (world->hosts[i].disk.count == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A majority of the voters stays: exactly one, or a few more. */
-static void choose_left(struct world *world)
-{
-    if (!born(world)) {
-        return;
-    }
-    unsigned voters = world->mix.voters;
-    unsigned may_go = voters - (voters / 2 + 1);
-    unsigned go = (unsigned)prng_below(&world->prng, may_go + 1);
-    while (go > 0) {
-        struct host *host = &world->hosts[prng_below(&world->prng, voters)];
-        if (!host->left) {
-            host->left = true;
-            go--;
-        }
-    }
-    for (unsigned i = voters; i < world->mix.hosts; i++) {
-        world->hosts[i].left = prng_chance(&world->prng, 3);
-    }
-}
-
-void fault_settle(struct world *world)
-{
-    world->calm = true;
-    world->calm_us = world->now_us;
-    world_trace(world, NULL, "!  a majority is healed for good");
-    choose_left(world);
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (!world->hosts[i].left) {
-            make_well(&world->hosts[i]);
-        }
-    }
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (world->hosts[i].left) {
-            leave(&world->hosts[i]);
-        }
-    }
-    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
-        wire->clogged_until_us = 0;
-    }
-    for (unsigned i = 0; i < world->mix.apps; i++) {
-        app_flee(world->apps[i]);
-    }
 }

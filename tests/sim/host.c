@@ -73,6 +73,16 @@ static void show_state(struct world *world, const struct host *host)
     buf_free(&buf);
 }
 
+/* What waited for a node that slept comes in one batch with its first turn, or
+ * does not. */
+static uint64_t awake_at(struct host *host)
+{
+    if (host->paused_until_us == UINT64_MAX) {
+        return UINT64_MAX; /* for good */
+    }
+    return host->paused_until_us + prng_below(&host->world->prng, 30000);
+}
+
 static void turn(struct world *world, void *subject, uint64_t life)
 {
     struct host *host = subject;
@@ -81,7 +91,7 @@ static void turn(struct world *world, void *subject, uint64_t life)
     }
     host->turn_at_us = 0;
     if (host_paused(host)) {
-        turn_at(host, host->paused_until_us);
+        turn_at(host, awake_at(host));
         return;
     }
     uint64_t deadline_us = node_turn(host->node, host_now(host));
@@ -131,8 +141,27 @@ static struct node_settings settings_of(const struct host *host)
         .max_clients = 100,
         .max_pending_bytes = MAX_PENDING_BYTES,
         .cache_bytes = world->mix.cache_bytes,
+        .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
+        .inflight_messages_max =
+            world->calm ? 0 : world->mix.inflight_messages_max,
         .forward = world->mix.forward,
     };
+}
+
+void host_set(struct host *host)
+{
+    struct node_settings settings = settings_of(host);
+    node_set(host->node, &settings);
+}
+
+/* Half of the clocks are right, where any are wrong. */
+static int64_t some_drift(struct world *world)
+{
+    uint64_t most = world->mix.drift_ppm;
+    if (most == 0 || prng_chance(&world->prng, 2)) {
+        return 0;
+    }
+    return (int64_t)prng_below(&world->prng, most * 2 + 1) - (int64_t)most;
 }
 
 void host_start(struct host *host)
@@ -149,6 +178,8 @@ void host_start(struct host *host)
     host->save_waits = false;
     host->turn_at_us = 0;
     host->paused_until_us = 0;
+    host->drift_ppm = some_drift(world);
+    host->commit = host->disk.commit;
     host->term = host->disk.term;
     host->vote = host->disk.vote;
     host->node = node_new(&settings, &start, disk_store(host), net_of(host),
@@ -193,6 +224,8 @@ void host_start_again(struct world *world, void *subject, uint64_t life)
 
 void host_restart_later(struct host *host, uint64_t most_us)
 {
-    world_in(host->world, prng_range(&host->world->prng, 1000, most_us),
-             host_start_again, host, host->life);
+    struct prng *prng = &host->world->prng;
+    uint64_t most = prng_chance(prng, 3) ? 10000 : most_us; /* … or at once */
+    world_in(host->world, prng_range(prng, 1000, most), host_start_again, host,
+             host->life);
 }

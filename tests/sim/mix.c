@@ -24,15 +24,23 @@ static void draw_cluster(struct mix *mix, struct prng *prng)
     mix->forward = !prng_chance(prng, 5);
     mix->cache_bytes = prng_chance(prng, 2) ? 4096 : (uint64_t)1024 * 1024;
     mix->sqlite = prng_chance(prng, 8);
-    mix->save_us = prng_chance(prng, 4) ? 20000 : 1000;
+    mix->append_entries_max = prng_chance(prng, 3) ? prng_range(prng, 1, 8) : 0;
+    mix->inflight_messages_max =
+        prng_chance(prng, 3) ? prng_range(prng, 1, 4) : 0;
+    static const uint64_t saves_us[] = {1000, 1000,  1000,  1000,
+                                        1000, 20000, 20000, 300000};
+    mix->save_us = saves_us[prng_below(prng, 8)];
     mix->save_crash =
         prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 2000);
 }
 
 static void draw_faults(struct mix *mix, struct prng *prng)
 {
-    mix->faults_us = prng_range(prng, 55, 120) * 1000000;
+    mix->faults_us = prng_range(prng, 60, 120) * 1000000;
     mix->fault_gap_us = prng_range(prng, 200, 4000) * 1000;
+    static const uint64_t drifts_ppm[] = {0, 0, 0, 50000, 50000, 400000};
+    mix->drift_ppm = drifts_ppm[prng_below(prng, 6)];
+    mix->aim = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 1, 4) : 0;
     for (int i = 0; i < FAULTS; i++) {
         mix->weights[i] = weight(prng);
     }
@@ -83,9 +91,13 @@ void mix_show(const struct world *world)
                (double)mix->fault_gap_us / 1e6);
     world_show(world, NULL,
                "mix: delay %.0f ms, lost %u, doubled %u, reordered %u per "
-               "mille, save %.0f ms, cache %llu, forward %s",
+               "mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
+               "%llu in flight, drift %llu ppm, aim %u",
                (double)mix->delay_us / 1e3, mix->lost, mix->doubled,
                mix->reordered, (double)mix->save_us / 1e3,
                (unsigned long long)mix->cache_bytes,
-               mix->forward ? "yes" : "no");
+               mix->forward ? "yes" : "no",
+               (unsigned long long)mix->append_entries_max,
+               (unsigned long long)mix->inflight_messages_max,
+               (unsigned long long)mix->drift_ppm, mix->aim);
 }

@@ -40,6 +40,7 @@ static struct wire *new_wire(struct world *world)
     wire->is_free = false;
     wire->connected = false;
     wire->hangs = false;
+    wire->broken = false;
     wire->clogged_until_us = 0;
     wire->life++;
     for (int i = 0; i < 2; i++) {
@@ -112,7 +113,7 @@ static void tell_closed(struct wire *wire, int to)
         node_input(host->node, &input);
         host_wake(host);
     } else {
-        app_closed(app, conn);
+        app_closed(app, conn, !wire->broken);
     }
 }
 
@@ -398,6 +399,7 @@ void net_break(struct wire *wire)
         return;
     }
     struct world *world = world_of(wire);
+    wire->broken = true;
     for (int i = 0; i < 2; i++) {
         struct wire_end *end = &wire->end[i];
         if (end->gone) {
@@ -455,6 +457,7 @@ void net_host_gone(struct host *host)
                 continue;
             }
             bool other = !wire->end[1 - i].gone;
+            wire->broken = true;
             end_gone(wire, i);
             if (!other) {
                 continue;

@@ -189,9 +189,6 @@ static void make_hosts(struct world *world)
         host->may_start = true;
         host->next_conn = 1;
         host->wall_us = prng_below(prng, 100000000);
-        host->drift_ppm = prng_chance(prng, 3)
-                              ? (int64_t)prng_below(prng, 100001) - 50000
-                              : 0;
         snprintf(host->address, sizeof(host->address), "host%u:7000", i);
         at += (size_t)snprintf(world->bootstrap + at,
                                sizeof(world->bootstrap) - at, "%s%u=%s%s",

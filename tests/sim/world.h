@@ -9,11 +9,18 @@
  *   world.c     time, the trace, a run and its two phases
  *   mix.c       what a seed draws at first: its own kind of bad weather
  *   host.c      nodes that start, turn, crash and have clocks
- *   fault.c     what breaks, and what is left broken for good
+ *   fault.c     what breaks; settle.c what is left broken for good
  *   net.c       connections; mangle.c the messages on them
  *   disk.c      the model of a store; shelf.c the shipped one on a VFS
- *   app.c       apps and their connections; ask.c what they ask and hear
- *   check.c     what must hold after every turn; history.c what apps saw */
+ *   app.c       apps and their connections; ask.c, ask_*.c what they ask and
+ *               hear
+ *   check.c     what must hold after every turn; limits.c what may not grow;
+ *               history.c what apps saw
+ *   many.c      many seeds in many processes; shrink.c a smaller run
+ *
+ * A new operation of the node joins with an ask_*.c of its own (or a fault), a
+ * row in the table of ask.c (or fault.c), its checks, and a happening for
+ * everything that may come of it. */
 #ifndef RAFTSC_TESTS_SIM_WORLD_H
 #define RAFTSC_TESTS_SIM_WORLD_H
 
@@ -83,6 +90,8 @@ struct mix {
     uint64_t faults_us;    /* the first phase: any fault */
     uint64_t fault_gap_us; /* between two faults, on average */
     unsigned weights[FAULTS];
+    unsigned aim;         /* one fault in so many is the leader's; 0: none */
+    uint64_t drift_ppm;   /* of clocks, at most */
     unsigned save_crash;  /* one save in so many is cut off by a crash */
     uint64_t delay_us;    /* of bytes on the network, at most */
     unsigned lost;        /* messages between nodes, per mille */
@@ -91,6 +100,8 @@ struct mix {
     uint64_t save_us;     /* of a save, at most */
     uint64_t cache_bytes; /* of a node: small ones make the store read */
     bool forward;
+    uint64_t append_entries_max; /* of one message; 0: as it ships */
+    uint64_t inflight_messages_max;
     uint64_t ask_gap_us; /* between two bursts of an app */
     unsigned burst;      /* requests in one, at most */
     bool large;          /* payloads that are often large */
@@ -175,6 +186,7 @@ struct host {
     node_conn next_conn; /* odd */
     /* What the last turn left, for check.c. */
     raft_index checked;
+    raft_index commit;
     raft_term term;
     raft_id vote;
     bool led;
@@ -183,6 +195,7 @@ struct host {
 void host_start(struct host *host);
 void host_crash(struct host *host);
 void host_restart_later(struct host *host, uint64_t most_us);
+void host_set(struct host *host);  /* its settings as they are to be now */
 void host_wake(struct host *host); /* a turn is wanted now */
 bool host_paused(const struct host *host);
 event_run host_start_again;
@@ -190,6 +203,11 @@ event_run host_start_again;
 /* ---- faults (fault.c) --------------------------------------------------- */
 
 event_run fault_next;
+/* Nothing gets from one to the other. */
+void fault_cut(struct world *world, unsigned from, unsigned to);
+
+/* ---- the second phase (settle.c) ---------------------------------------- */
+
 /* A majority is healed, and for good; all others are left as they fell. */
 void fault_settle(struct world *world);
 
@@ -217,6 +235,7 @@ struct wire {
     bool connected;
     bool is_free;
     bool hangs;                /* half open: nothing moves, nobody knows */
+    bool broken;               /* by a fault or a crash */
     uint64_t clogged_until_us; /* little moves */
     uint64_t life;
 };
@@ -243,7 +262,8 @@ struct app *app_new(struct world *world, unsigned number);
 void app_free(struct app *app);
 void app_bytes(struct app *app, node_conn conn, const uint8_t *data,
                size_t size);
-void app_closed(struct app *app, node_conn conn);
+/* `by_node`: in order, because the node wanted it so. */
+void app_closed(struct app *app, node_conn conn, bool by_node);
 void app_start(struct app *app);
 /* Nothing new is asked. */
 void app_stop(struct app *app);
@@ -286,7 +306,7 @@ struct checks {
     struct submit *submits; /* by number, from 1 */
     size_t submit_count;
     size_t submit_capacity;
-    raft_index acked_max; /* of all that were acknowledged so far */
+    raft_index known_max; /* committed, as any app was told so far */
     struct map leaders;   /* term -> struct host */
     struct seen *seen;    /* from 1 */
     size_t seen_count;
@@ -297,6 +317,10 @@ struct checks {
 };
 
 void check_turn(struct host *host);
+/* Nothing is over its stated limit. */
+void check_limits(struct host *host);
+/* Entry `from` and all behind it are about to leave this disk. */
+void check_truncated(struct host *host, raft_index from);
 /* It is on this disk now. */
 void check_saved(struct host *host, const struct raft_entry *entry);
 /* All that is committed is told everywhere, and nothing else is left. */
@@ -307,7 +331,9 @@ void check_free(struct checks *checks);
 
 uint64_t history_submit(struct world *world, size_t size);
 void history_acked(struct world *world, uint64_t number, raft_index index,
-                   raft_index acked_before);
+                   raft_index known_before);
+/* An app was told that this is committed. */
+void history_known(struct world *world, raft_index index);
 /* The payload's number, or 0. */
 uint64_t history_number(const void *data, size_t size);
 void history_end(struct world *world);

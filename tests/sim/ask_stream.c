@@ -1,0 +1,79 @@
+/* What comes on a stream: FOLLOW with its ACKs, and EVENTS. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "base/mem.h"
+
+/* ---- FOLLOW ------------------------------------------------------------- */
+
+void ask_followed(struct app *app, const struct resp_value *value)
+{
+    bool error = value->type == RESP_ERROR; /* not committed here yet */
+    if (ask_is_error(value, "DISK")) {
+        app->follow.ended = true;
+        return;
+    }
+    if (app->acks_open > 0 && (error || value->type == RESP_SIMPLE)) {
+        app->acks_open--;
+        world_happened(app->world, HAPPENED_ACK);
+        return;
+    }
+    if (value->count < 4) {
+        ask_wrong(app, "FOLLOW", value);
+    }
+    ask_check_entry(app, &value->children[1]);
+    raft_index index = (raft_index)value->children[1].integer;
+    ask_check_no_gap(app, app->followed, index);
+    app->followed = index;
+    world_happened(app->world, HAPPENED_FOLLOWED);
+}
+
+/* ---- EVENTS ------------------------------------------------------------- */
+
+static void leader_event(struct app *app, const struct resp_value *fields)
+{
+    raft_term term = (raft_term)fields[3].integer;
+    const struct host *leader = check_leader_of(app->world, term);
+    if (fields[1].integer >= 0 &&
+        (leader == NULL || leader->id != (raft_id)fields[1].integer)) {
+        world_fail(app->world, "events",
+                   "app %u hears that n%lld leads term %llu", app->number,
+                   (long long)fields[1].integer, (unsigned long long)term);
+    }
+}
+
+static void role_event(struct app *app, const struct resp_value *fields)
+{
+    raft_term term = (raft_term)fields[2].integer;
+    if (term < app->event_term) {
+        world_fail(app->world, "events",
+                   "app %u hears of term %llu after term %llu", app->number,
+                   (unsigned long long)term,
+                   (unsigned long long)app->event_term);
+    }
+    app->event_term = term;
+    if (!ask_is_text(&fields[1], "leader")) {
+        return;
+    }
+    if (check_leader_of(app->world, term) != app->host) {
+        world_fail(app->world, "events",
+                   "app %u hears that its node leads term %llu", app->number,
+                   (unsigned long long)term);
+    }
+    app->token = term;
+}
+
+void ask_event(struct app *app, const struct resp_value *value)
+{
+    if (value->count < 3) {
+        ask_wrong(app, "EVENTS", value);
+    }
+    world_happened(app->world, HAPPENED_EVENT);
+    if (ask_is_text(&value->children[0], "role")) {
+        role_event(app, value->children);
+    } else if (ask_is_text(&value->children[0], "leader")) {
+        leader_event(app, value->children);
+    }
+}

@@ -1,0 +1,69 @@
+/* No queue, table or buffer of a node is over its stated limit.  The only file
+ * of the simulator that looks into the node. */
+#include "node/session.h"
+
+#include "node/peers.h"
+#include "world.h"
+
+static void over(const struct host *host, const char *what, uint64_t found,
+                 uint64_t most)
+{
+    if (found > most) {
+        world_fail(host->world, "limits", "n%lu: %s: %llu, at most %llu",
+                   (unsigned long)host->id, what, (unsigned long long)found,
+                   (unsigned long long)most);
+    }
+}
+
+static void check_core(const struct host *host)
+{
+    struct raft_status status;
+    raft_status(node_raft(host->node), &status);
+    /* One entry may be over, and those of a term's begin come on top. */
+    if (status.role == RAFT_ROLE_LEADER) {
+        over(host, "bytes uncommitted", status.uncommitted_bytes,
+             MAX_PENDING_BYTES + 2 * MAX_PAYLOAD);
+    }
+}
+
+static void check_session(const struct host *host,
+                          const struct session *session)
+{
+    /* A protocol error is one more. */
+    over(host, "requests of a session", session->request_count,
+         SESSION_REQUESTS_MAX + 1);
+}
+
+static void check_sessions(const struct host *host)
+{
+    const struct node *node = host->node;
+    over(host, "sessions", node->sessions.count, node->settings.max_clients);
+    over(host, "bytes of SUBMITs", node->submit_bytes,
+         node->settings.max_pending_bytes + node->settings.max_payload);
+    list_each(at, following, &node->session_list)
+    {
+        check_session(host, list_entry(at, struct session, in_node));
+    }
+}
+
+static void check_links(const struct host *host)
+{
+    const struct node *node = host->node;
+    over(host, "strangers", node->stranger_count, STRANGERS_MAX);
+    list_each(at, following, &node->peers)
+    {
+        const struct peer *peer = list_entry(at, struct peer, in_node);
+        if (peer->link != NULL) {
+            over(host, "bytes for a peer",
+                 peer->link->unsent_bytes + peer->link->out.size,
+                 LINK_OUTPUT_MAX + FRAME_SIZE_MAX);
+        }
+    }
+}
+
+void check_limits(struct host *host)
+{
+    check_core(host);
+    check_sessions(host);
+    check_links(host);
+}

@@ -1,0 +1,125 @@
+/* The second phase: a majority is healed for good, everything else stays as it
+ * fell, or falls. */
+#include "world.h"
+
+static void make_well(struct host *host)
+{
+    struct world *world = host->world;
+    host->disk.full = false;
+    host->disk.slow = false;
+    host->disk.hangs = false;
+    host->disk.read_fails = false;
+    host->disk.write_fails = false;
+    host->paused_until_us = 0;
+    if (host->node == NULL) {
+        host_start(host);
+    }
+    host_set(host);
+    disk_wake(host);
+    host_wake(host);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!world->hosts[i].left) {
+            world->parted[host->id] &= ~(UINT64_C(1) << i);
+            world->parted[i] &= ~(UINT64_C(1) << host->id);
+        }
+    }
+}
+
+static void leave_cut_off(struct host *host, bool hears, bool is_heard)
+{
+    struct world *world = host->world;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!hears) {
+            fault_cut(world, i, host->id);
+        }
+        if (!is_heard) {
+            fault_cut(world, host->id, i);
+        }
+    }
+}
+
+static void leave(struct host *host)
+{
+    struct world *world = host->world;
+    static const enum happening kinds[] = {
+        HAPPENED_LEFT_DEAD,   HAPPENED_LEFT_ALONE,  HAPPENED_LEFT_DEAF,
+        HAPPENED_LEFT_MUTE,   HAPPENED_LEFT_PAUSED, HAPPENED_LEFT_FULL,
+        HAPPENED_LEFT_HANGING};
+    enum happening kind = kinds[prng_below(&world->prng, 7)];
+    bool hears = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_DEAF;
+    bool heard = kind != HAPPENED_LEFT_ALONE && kind != HAPPENED_LEFT_MUTE;
+    world_happened(world, kind);
+    world_trace(world, host, "!  %s", happened_names[kind]);
+    if (kind == HAPPENED_LEFT_FULL || kind == HAPPENED_LEFT_HANGING) {
+        make_well(host);
+        host->disk.full = kind == HAPPENED_LEFT_FULL;
+        host->disk.hangs = kind == HAPPENED_LEFT_HANGING;
+        return;
+    }
+    host->cut_off = true;
+    leave_cut_off(host, hears, heard);
+    host->may_start =
+        kind != HAPPENED_LEFT_DEAD && kind != HAPPENED_LEFT_PAUSED;
+    if (kind == HAPPENED_LEFT_DEAD && host->node != NULL) {
+        host_crash(host);
+    }
+    if (kind == HAPPENED_LEFT_PAUSED && host->node != NULL) {
+        host->paused_until_us = UINT64_MAX;
+    }
+}
+
+/* A cluster is born only where all are up. */
+static bool born(const struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].disk.count == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A majority of the voters stays: exactly one, or a few more. */
+static void choose_left(struct world *world)
+{
+    if (!born(world)) {
+        return;
+    }
+    unsigned voters = world->mix.voters;
+    unsigned may_go = voters - (voters / 2 + 1);
+    unsigned go = (unsigned)prng_below(&world->prng, may_go + 1);
+    while (go > 0) {
+        struct host *host = &world->hosts[prng_below(&world->prng, voters)];
+        if (!host->left) {
+            host->left = true;
+            go--;
+        }
+    }
+    for (unsigned i = voters; i < world->mix.hosts; i++) {
+        world->hosts[i].left = prng_chance(&world->prng, 3);
+    }
+}
+
+void fault_settle(struct world *world)
+{
+    world->calm = true;
+    world->calm_us = world->now_us;
+    world_trace(world, NULL, "!  a majority is healed for good");
+    choose_left(world);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!world->hosts[i].left) {
+            make_well(&world->hosts[i]);
+        }
+    }
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].left) {
+            leave(&world->hosts[i]);
+        }
+    }
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        wire->clogged_until_us = 0;
+    }
+    for (unsigned i = 0; i < world->mix.apps; i++) {
+        app_flee(world->apps[i]);
+    }
+}
