@@ -84,6 +84,22 @@ static const struct command commands[] = {
     {"config set", "KEY VALUE", 2, 2, 0, "change a run-time parameter",
      "Takes effect at once and is not written to the configuration file.\n",
      run_config_set},
+    {"inspect", "DIR", 1, 1, OPTION_ENTRIES, "what is in a data directory",
+     "Looks into a data directory that no node uses, or into a backup: who it\n"
+     "is, its terms, its range of entries, its members, its size.  With\n"
+     "--entries only those entries, one a line: index, term, kind, payload;\n"
+     "either end may be left out.  Nothing is changed.\n",
+     run_inspect},
+    {"verify", "DIR", 1, 1, 0, "check a data directory",
+     "Checks all that is in a data directory that no node uses, or in a\n"
+     "backup: SQLite's own structures, every entry's checksum and its place "
+     "in\n"
+     "the chain of digests, and that the tables say the same.  Each problem "
+     "is\n"
+     "a line; the status is 1 if there is one.  The digest at the end is "
+     "equal\n"
+     "on every node whose log is.  Nothing is changed.\n",
+     run_verify},
     {"help", "[COMMAND]", 0, 2, 0, "this list, or the help of one command", "",
      run_help},
 };

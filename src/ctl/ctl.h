@@ -90,6 +90,10 @@ typedef enum ctl_status ctl_push_function(struct ctl *ctl,
 enum ctl_status ctl_stream(struct ctl *ctl, const char *const *words,
                            ctl_push_function *push);
 
+/* Prints what a data directory, or a backup, was refused for. */
+struct store_error;
+enum ctl_status ctl_store_failed(const struct store_error *error);
+
 /* A number of the command line.  False: it is none; printed. */
 bool ctl_number(const char *name, const char *text, uint64_t *value);
 

@@ -3,6 +3,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/command.c src/ctl/command.h \
 	src/ctl/commands_config.c \
+	src/ctl/commands_inspect.c \
 	src/ctl/commands_log.c \
 	src/ctl/commands_status.c \
 	src/ctl/commands_stream.c \
@@ -11,6 +12,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/entry.c src/ctl/entry.h \
 	src/ctl/escape.c src/ctl/escape.h \
 	src/ctl/info.c src/ctl/info.h \
+	src/ctl/inspect.c src/ctl/inspect.h \
 	src/ctl/interrupt.c src/ctl/interrupt.h \
 	src/ctl/json.c src/ctl/json.h \
 	src/ctl/lines.c src/ctl/lines.h \
@@ -27,4 +29,5 @@ src_ctl_libctl_a_SOURCES = \
 
 bin_PROGRAMS += raftctl
 raftctl_SOURCES = src/ctl/main.c
-raftctl_LDADD = src/ctl/libctl.a src/wire/libwire.a src/base/libbase.a
+raftctl_LDADD = src/ctl/libctl.a src/store/libstore.a src/wire/libwire.a \
+	src/core/libcore.a src/base/libbase.a $(SQLITE_LIBS)

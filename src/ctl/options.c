@@ -9,7 +9,14 @@
 
 #define LONG_ONLY 256 /* letters above it are no letters */
 
-enum option_letter { LETTER_JSON = LONG_ONLY, LETTER_TIMEOUT, LETTER_RAW };
+enum option_letter {
+    LETTER_JSON = LONG_ONLY,
+    LETTER_TIMEOUT,
+    LETTER_RAW,
+    LETTER_ENTRIES,
+    LETTER_YES,
+    LETTER_MEMBERS
+};
 
 struct option_row {
     int letter;
@@ -31,6 +38,10 @@ static const struct option_row rows[] = {
     {'q', "quiet", NULL, OPTION_QUIET, "print no indexes"},
     {LETTER_RAW, "raw", NULL, OPTION_RAW, "only payloads, byte for byte"},
     {'n', "interval", "SECONDS", OPTION_INTERVAL, "time between two looks"},
+    {LETTER_ENTRIES, "entries", "FIRST..LAST", OPTION_ENTRIES,
+     "only these entries"},
+    {LETTER_YES, "yes", NULL, OPTION_YES, "do it without asking"},
+    {LETTER_MEMBERS, "members", "MEMBERS", OPTION_MEMBERS, "id=host:port, ..."},
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -91,6 +102,12 @@ static bool option_set(struct options *options, const struct option_row *row,
         return true;
     case 'f':
         options->file = value;
+        return true;
+    case LETTER_ENTRIES:
+        options->entries = value;
+        return true;
+    case LETTER_MEMBERS:
+        options->members = value;
         return true;
     case 'n':
         return seconds_read(value, &options->interval_us);

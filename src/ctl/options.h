@@ -15,12 +15,17 @@ enum option_bit {
     OPTION_FILE = 1,
     OPTION_QUIET = 2,
     OPTION_RAW = 4,
-    OPTION_INTERVAL = 8
+    OPTION_INTERVAL = 8,
+    OPTION_ENTRIES = 16,
+    OPTION_YES = 32,
+    OPTION_MEMBERS = 64
 };
 
 struct options {
     const char *socket;
     const char *file;     /* NULL: not given */
+    const char *entries;  /* NULL: not given */
+    const char *members;  /* NULL: not given */
     uint64_t timeout_us;  /* 0: none */
     uint64_t interval_us; /* 1 s where it is not given */
     bool json;

@@ -6,7 +6,9 @@
  *   upgrade.c  its tables, and the way from each version to the next
  *   rows.c     a save into rows, rows into entries
  *   load.c     what was on disk, for the start
- *   place.c    the directory: who holds it, and whether it is fit */
+ *   place.c    the directory: who holds it, and whether it is fit
+ *   offline.c  a directory or a backup at rest, for raftctl; check.c verifies
+ *              it */
 #ifndef RAFTSC_STORE_INTERNAL_H
 #define RAFTSC_STORE_INTERNAL_H
 
@@ -14,6 +16,7 @@
 #include <sqlite3.h>
 
 #include "base/list.h"
+#include "store/offline.h"
 #include "store/store.h"
 
 #define SCHEMA_VERSION 1
@@ -77,10 +80,16 @@ struct store {
 bool place_take(struct store *store, struct store_error *error);
 void place_release(struct store *store);
 bool place_sync(const struct store *store, struct store_error *error);
+/* The size of a file; 0 where there is none. */
+uint64_t place_bytes(const char *path, const char *suffix);
 
 /* ---- schema.c ----------------------------------------------------------- */
 
 bool schema_open(struct store *store, struct store_error *error);
+/* The version of what is in the file; 0: nothing.  False: it is not a database
+ * of this program, or of a newer one. */
+bool schema_version(struct store *store, int64_t *version,
+                    struct store_error *error);
 void schema_close(struct store *store);
 /* SQLite's own words and where they were said, into *error. */
 bool schema_failed(const struct store *store, sqlite3 *db,
@@ -117,7 +126,21 @@ uint64_t store_now_us(void);
 /* ---- load.c ------------------------------------------------------------- */
 
 bool load_start(struct store *store, struct store_error *error);
+/* The same through a connection that only reads, without the newest entries;
+ * whoever's it is. */
+bool load_look(struct store *store, bool is_backup, struct store_error *error);
+/* A text of the state.  False: there is none, and *text is empty. */
+bool load_text(struct store *store, const char *name, char *text, size_t size);
 void load_clear(struct store *store);
+
+/* ---- offline.c ---------------------------------------------------------- */
+
+/* `store` has no threads and no statements, and only reads: its `writer` is
+ * the one connection. */
+struct offline {
+    struct store store;
+    bool is_backup;
+};
 
 /* ---- worker.c ----------------------------------------------------------- */
 

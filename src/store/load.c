@@ -47,6 +47,17 @@ static sqlite3_stmt *state_row(struct store *store, const char *name)
     return NULL;
 }
 
+bool load_text(struct store *store, const char *name, char *text, size_t size)
+{
+    sqlite3_stmt *row = state_row(store, name);
+    const char *found =
+        row == NULL ? NULL : (const char *)sqlite3_column_text(row, 0);
+    bool there = found != NULL;
+    snprintf(text, size, "%s", there ? found : "");
+    sqlite3_finalize(row);
+    return there;
+}
+
 /* A number that must be there; `none`, where NULL is a value too. */
 static bool state_number(struct store *store, const char *name, uint64_t none,
                          uint64_t *value, struct store_error *error)
@@ -331,29 +342,40 @@ static bool load_tail(struct store *store, struct store_error *error)
 
 /* ---- all of it ---------------------------------------------------------- */
 
-static bool load_identity(struct store *store, struct store_error *error)
+static bool load_cluster(struct store *store, struct store_error *error)
+{
+    struct node_identity *identity = &store->start.identity;
+    return state_hex_number(store, "epoch", &identity->epoch, error) &&
+           state_hex(store, "cluster_id", identity->cluster_id.bytes,
+                     DIGEST_SIZE, error);
+}
+
+/* NULL as node_id: the directory was restored, and no node has used it yet. */
+static bool load_node(struct store *store, struct store_error *error)
 {
     struct node_identity *identity = &store->start.identity;
     uint64_t id;
-    if (!state_number(store, "node_id", 0, &id, error) ||
+    if (!state_number(store, "node_id", RAFT_ID_NONE, &id, error) ||
         !state_number(store, "boot", 0, &identity->boot, error) ||
-        !state_hex_number(store, "instance", &identity->instance, error) ||
-        !state_hex_number(store, "epoch", &identity->epoch, error) ||
-        !state_hex(store, "cluster_id", identity->cluster_id.bytes, DIGEST_SIZE,
-                   error)) {
+        !state_hex_number(store, "instance", &identity->instance, error)) {
         return false;
     }
     identity->id = (raft_id)id;
-    if (id != store->options.id) {
-        error->status = EXIT_STATUS_DAMAGED;
-        snprintf(error->text, sizeof(error->text),
-                 "%s belongs to node %llu, and this is node %lu: data-dir or "
-                 "id is wrong",
-                 store->path, (unsigned long long)id,
-                 (unsigned long)store->options.id);
-        return false;
-    }
     return true;
+}
+
+static bool check_id(const struct store *store, struct store_error *error)
+{
+    raft_id id = store->start.identity.id;
+    if (id == store->options.id) {
+        return true;
+    }
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s belongs to node %lu, and this is node %lu: data-dir or id is "
+             "wrong",
+             store->path, (unsigned long)id, (unsigned long)store->options.id);
+    return false;
 }
 
 static bool load_state(struct store *store, struct store_error *error)
@@ -408,18 +430,46 @@ static bool load_range(struct store *store, raft_index *first,
                    (unsigned long long)raft->commit);
 }
 
+static bool load_log(struct store *store, struct store_error *error)
+{
+    raft_index first;
+    return load_range(store, &first, error) &&
+           load_runs(store, first, store->start.raft.last, error) &&
+           load_others(store, error) && load_configs(store, error);
+}
+
+/* A backup has no identity, and gets none by being started on. */
+static bool is_no_backup(struct store *store, struct store_error *error)
+{
+    char made[32];
+    if (!load_text(store, "backup", made, sizeof(made))) {
+        return true;
+    }
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s is a backup: raftctl restore makes a data directory of it",
+             store->path);
+    return false;
+}
+
 bool load_start(struct store *store, struct store_error *error)
 {
     sqlite3_stmt *row = state_row(store, "node_id");
     bool fresh = row == NULL;
     sqlite3_finalize(row);
-    raft_index first;
-    return (!fresh || first_state(store, error)) && count_boot(store, error) &&
-           load_identity(store, error) && load_state(store, error) &&
-           load_range(store, &first, error) &&
-           load_runs(store, first, store->start.raft.last, error) &&
-           load_others(store, error) && load_configs(store, error) &&
-           load_tail(store, error);
+    return is_no_backup(store, error) &&
+           (!fresh || first_state(store, error)) && count_boot(store, error) &&
+           load_node(store, error) && check_id(store, error) &&
+           load_cluster(store, error) && load_state(store, error) &&
+           load_log(store, error) && load_tail(store, error);
+}
+
+bool load_look(struct store *store, bool is_backup, struct store_error *error)
+{
+    store->start.identity.id = RAFT_ID_NONE;
+    return (is_backup || load_node(store, error)) &&
+           load_cluster(store, error) && load_state(store, error) &&
+           load_log(store, error);
 }
 
 /* The arrays are const only for those who look at them. */

@@ -136,3 +136,11 @@ bool place_sync(const struct store *store, struct store_error *error)
            failed(error, EXIT_STATUS_DISK, "data-dir %s cannot be synced: %s",
                   store->directory, strerror(why));
 }
+
+uint64_t place_bytes(const char *path, const char *suffix)
+{
+    char name[4096];
+    struct stat found;
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return stat(name, &found) == 0 ? (uint64_t)found.st_size : 0;
+}

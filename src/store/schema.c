@@ -133,9 +133,8 @@ static bool refuse_version(struct store *store, int64_t version,
     return false;
 }
 
-/* 0: there is nothing in the file yet. */
-static bool find_version(struct store *store, int64_t *version,
-                         struct store_error *error)
+bool schema_version(struct store *store, int64_t *version,
+                    struct store_error *error)
 {
     sqlite3 *db = store->writer;
     *version = query_number(db, "PRAGMA user_version");
@@ -157,7 +156,7 @@ static bool find_version(struct store *store, int64_t *version,
 static bool upgrade(struct store *store, struct store_error *error)
 {
     int64_t version;
-    if (!find_version(store, &version, error)) {
+    if (!schema_version(store, &version, error)) {
         return false;
     }
     if (version == SCHEMA_VERSION) {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/internal.h"
@@ -143,14 +142,6 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static uint64_t file_bytes(const char *path, const char *suffix)
-{
-    char name[4096];
-    struct stat found;
-    snprintf(name, sizeof(name), "%s%s", path, suffix);
-    return stat(name, &found) == 0 ? (uint64_t)found.st_size : 0;
-}
-
 static void ask_stats(void *context, struct node_store_stats *stats)
 {
     struct store *store = context;
@@ -168,7 +159,7 @@ static void ask_stats(void *context, struct node_store_stats *stats)
         stats->save_max_us = sorted[count - 1];
     }
     stats->db_bytes =
-        file_bytes(store->path, "") + file_bytes(store->path, "-wal");
+        place_bytes(store->path, "") + place_bytes(store->path, "-wal");
 }
 
 struct node_store store_node(struct store *store)

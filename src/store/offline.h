@@ -1,0 +1,71 @@
+/* A data directory that no process uses, or a backup, for raftctl: looked at,
+ * checked, copied, and made the beginning of a new cluster.
+ *
+ * Looking never writes: the connection is read-only, and does not put the WAL
+ * into the database when it closes.  A directory is locked meanwhile, so that
+ * no daemon starts on it. */
+#ifndef RAFTSC_STORE_OFFLINE_H
+#define RAFTSC_STORE_OFFLINE_H
+
+#include "store/store.h"
+
+struct offline;
+
+/* `path` is a data directory, or a file that offline_backup() made.  NULL:
+ * *error says why: in use, damaged, of another version, not there. */
+struct offline *offline_open(const char *path, struct store_error *error);
+/* NULL is fine. */
+void offline_close(struct offline *offline);
+
+/* What it is, apart from the log. */
+struct offline_about {
+    bool is_backup;
+    char restored[4096]; /* a restored directory that no node has used yet: the
+                            members it was given, "" for none */
+    bool is_restored;
+    int schema_version;
+    char written_by[64];
+    uint64_t file_bytes; /* of raft.db, or of the backup */
+    uint64_t wal_bytes;
+};
+void offline_about(struct offline *offline, struct offline_about *about);
+
+/* Identity, state and the shape of the log; the tail is not loaded.  Borrowed
+ * until the end.  NULL: what must be sound is not, and *error says what. */
+const struct node_start *offline_start(struct offline *offline,
+                                       struct store_error *error);
+
+struct offline_entry {
+    struct raft_entry entry;
+    raft_index commit; /* as its row has it */
+    bool sound;        /* its checksum is right */
+};
+
+/* Entries first .. last, in order, as far as they are there.  The callee
+ * returns false to end it, and borrows.  False: the database cannot be read. */
+typedef bool offline_each(void *context, const struct offline_entry *entry);
+bool offline_entries(struct offline *offline, raft_index first, raft_index last,
+                     offline_each *each, void *context,
+                     struct store_error *error);
+
+/* ---- check.c ------------------------------------------------------------ */
+
+struct offline_verdict {
+    uint64_t rows;     /* that were looked at */
+    uint64_t problems; /* all of them, also those that were not told */
+    raft_index last;
+    struct digest chain; /* as computed, up to `last` */
+};
+
+#define OFFLINE_PROBLEMS_TOLD 100
+
+/* Checks everything: SQLite's own structures, state, each row's checksum and
+ * place in the chain, and that the tables say the same.  Each problem is told
+ * as one line, the first OFFLINE_PROBLEMS_TOLD of them.  False: it could not
+ * be done, *error says why. */
+typedef void offline_problem(void *context, const char *text);
+bool offline_verify(struct offline *offline, offline_problem *problem,
+                    void *context, struct offline_verdict *verdict,
+                    struct store_error *error);
+
+#endif

@@ -1,0 +1,241 @@
+/* Looking into a directory at rest, and finding what is wrong with it. */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "check.h"
+#include "store/offline.h"
+#include "store_model.h"
+#include "store_place.h"
+
+static struct model model;
+
+/* The model's cluster is any; here it is that of entry 1. */
+static void set_cluster(void)
+{
+    sqlite3 *db = place_database();
+    sqlite3_stmt *statement = NULL;
+    char hex[DIGEST_SIZE * 2 + 1];
+    char sql[160];
+    sqlite3_prepare_v2(db, "SELECT payload FROM log WHERE idx = 1", -1,
+                       &statement, NULL);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    digest_to_hex(digest_of(sqlite3_column_blob(statement, 0),
+                            (size_t)sqlite3_column_bytes(statement, 0)),
+                  hex);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    snprintf(sql, sizeof(sql),
+             "UPDATE state SET value = '%s' WHERE name = 'cluster_id'", hex);
+    place_sql(sql);
+}
+
+/* Some entries and configurations, saved and closed. */
+static void fill(void)
+{
+    struct store_error error = {0};
+    struct prng prng;
+    prng_seed(&prng, 1);
+    model = (struct model){.vote = RAFT_ID_NONE};
+    struct store *store = place_open(1, &error);
+    assert_non_null(store);
+    for (int i = 0; i < 60; i++) {
+        struct node_save save;
+        model_next(&prng, &model, &save);
+        assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        raft_save_clear(&save.log);
+    }
+    store_close(store);
+    assert_true(model.count > 30);
+    set_cluster();
+}
+
+struct told {
+    char text[8192];
+};
+
+static void hear(void *context, const char *text)
+{
+    struct told *told = context;
+    size_t used = strlen(told->text);
+    snprintf(told->text + used, sizeof(told->text) - used, "%s\n", text);
+}
+
+/* All problems as text; false: it could not be opened or checked. */
+static bool verify(struct told *told, struct offline_verdict *verdict)
+{
+    struct store_error error = {0};
+    struct offline *offline = offline_open(place_directory, &error);
+    told->text[0] = '\0';
+    bool done =
+        offline != NULL && offline_verify(offline, hear, told, verdict, &error);
+    offline_close(offline);
+    if (!done) {
+        hear(told, error.text);
+    }
+    return done;
+}
+
+static void what_was_saved_is_sound(void **state)
+{
+    (void)state;
+    struct told told;
+    struct offline_verdict verdict;
+    fill();
+    assert_true(verify(&told, &verdict));
+    assert_string_equal(told.text, "");
+    assert_int_equal(verdict.rows, model.count);
+    assert_int_equal(verdict.last, model.count);
+    assert_true(digest_equal(verdict.chain, model.chains[model.count - 1]));
+}
+
+/* One line of SQL does what a bad disk might. */
+static void every_wrong_byte_is_found_and_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql;
+        const char *word;
+    } cases[] = {
+        {"UPDATE state SET value = '00112233445566778899aabbccddeeff'"
+         " WHERE name = 'cluster_id'",
+         "the cluster's id is not that of entry 1"},
+        {"UPDATE log SET term = term + 1 WHERE idx = 10", "entry 10: its che"},
+        {"UPDATE log SET kind = 3 WHERE idx = 10", "entry 10: its checksum"},
+        {"UPDATE log SET flags = 0 WHERE idx = 10", "entry 10: its checksum"},
+        {"UPDATE log SET unix_ms = 1 WHERE idx = 10", "entry 10: its check"},
+        {"UPDATE log SET key = x'61' WHERE idx = 10", "entry 10: its checksum"},
+        {"UPDATE log SET payload = CAST(payload || 'x' AS BLOB) WHERE idx = 10",
+         "entry 10: its checksum"},
+        {"UPDATE log SET checksum = checksum + 1 WHERE idx = 10",
+         "entry 10: its checksum"},
+        {"UPDATE log SET chain = zeroblob(16) WHERE idx = 10",
+         "entry 10: the chain of digests breaks"},
+        {"UPDATE log SET commit_idx = 1000000 WHERE idx = 10",
+         "entry 11: its commit index goes back"},
+        {"UPDATE log SET commit_idx = 1000000 WHERE idx ="
+         " (SELECT max(idx) FROM log)",
+         "entry 1000000 is missing, though it was committed"},
+        {"DELETE FROM log WHERE idx = 10", "entry 10 is missing"},
+        {"DELETE FROM log WHERE idx = 1", "entry 1 is missing"},
+        {"UPDATE log SET idx = 100000 WHERE idx = 10", "entry 10 is missing"},
+        {"UPDATE config_history SET members = 'x'", "members are not those"},
+        {"UPDATE config_history SET term = term + 1",
+         "config_history does not hold"},
+        {"UPDATE config_history SET unix_ms = unix_ms + 1",
+         "config_history does not hold"},
+        {"DELETE FROM config_history WHERE idx ="
+         " (SELECT min(idx) FROM config_history)",
+         "config_history does not hold"},
+        {"UPDATE config_history SET idx = 100000 WHERE idx ="
+         " (SELECT max(idx) FROM config_history)",
+         "entry 100000: config_history has it"},
+        {"UPDATE config_history SET record = CAST(record || 'x' AS BLOB)",
+         "this is no configuration"},
+        {"DELETE FROM state WHERE name = 'epoch'", "'epoch'"},
+        {"UPDATE state SET value = 1 WHERE name = 'term'", "state: its term"},
+        {"UPDATE state SET value = 9999999 WHERE name = 'ack'",
+         "the app acknowledged"},
+        {"UPDATE state SET value = 'abc' WHERE name = 'instance'",
+         "'instance'"},
+        {"UPDATE state SET value = 5 WHERE name = 'base_index'",
+         "entry 6 is missing"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct told told;
+        struct offline_verdict verdict = {0};
+        fill();
+        place_sql(cases[i].sql);
+        if (!verify(&told, &verdict) || verdict.problems == 0) {
+            fail_msg("'%s' was not found", cases[i].sql);
+        }
+        if (strstr(told.text, cases[i].word) == NULL) {
+            fail_msg("'%s' is told as\n%s", cases[i].sql, told.text);
+        }
+        place_clear();
+    }
+}
+
+static void one_wrong_byte_in_an_entry_is_one_problem(void **state)
+{
+    (void)state;
+    struct told told;
+    struct offline_verdict verdict;
+    fill();
+    place_sql("UPDATE log SET payload = x'78' WHERE idx IN"
+              " (SELECT idx FROM log WHERE kind = 1 LIMIT 2 OFFSET 5)");
+    assert_true(verify(&told, &verdict));
+    assert_int_equal(verdict.problems, 2);
+    assert_non_null(strstr(told.text, ": its checksum is wrong\nentry "));
+}
+
+/* A page of the file that is not what SQLite wrote. */
+static void a_damaged_file_is_found(void **state)
+{
+    (void)state;
+    struct told told;
+    struct offline_verdict verdict = {0};
+    char path[128];
+    fill();
+    place_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(path, sizeof(path), "%s/raft.db", place_directory);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    fseek(file, 3 * 4096, SEEK_SET);
+    for (int i = 0; i < 4096; i++) {
+        fputc(0x55, file);
+    }
+    fclose(file);
+    bool done = verify(&told, &verdict);
+    assert_true(!done || verdict.problems > 0);
+    assert_true(strlen(told.text) > 0);
+}
+
+static void looking_changes_no_file(void **state)
+{
+    (void)state;
+    struct told told;
+    struct offline_verdict verdict;
+    struct stat before;
+    struct stat after;
+    char path[128];
+    fill();
+    snprintf(path, sizeof(path), "%s/raft.db", place_directory);
+    assert_int_equal(stat(path, &before), 0);
+    assert_true(verify(&told, &verdict));
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+static void
+a_directory_in_use_and_one_without_a_database_are_refused(void **state)
+{
+    (void)state;
+    struct store_error error = {0};
+    assert_null(offline_open(place_directory, &error));
+    assert_non_null(strstr(error.text, "raft.db"));
+    struct store *store = place_open(1, &error);
+    assert_null(offline_open(place_directory, &error));
+    assert_int_equal(error.status, EXIT_STATUS_IN_USE);
+    store_close(store);
+    struct offline *offline = offline_open(place_directory, &error);
+    assert_non_null(offline);
+    assert_null(place_open(1, &error));
+    assert_int_equal(error.status, EXIT_STATUS_IN_USE);
+    offline_close(offline);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_PLACE(what_was_saved_is_sound),
+        WITH_PLACE(every_wrong_byte_is_found_and_named),
+        WITH_PLACE(one_wrong_byte_in_an_entry_is_one_problem),
+        WITH_PLACE(a_damaged_file_is_found),
+        WITH_PLACE(looking_changes_no_file),
+        WITH_PLACE(a_directory_in_use_and_one_without_a_database_are_refused),
+    };
+    return RUN(tests);
+}
