@@ -8,5 +8,5 @@ include tests/system.mk
 include tests/ctl.mk
 
 # The shape of the house.
-TESTS += tests/layers.sh tests/symbols.sh
-dist_noinst_SCRIPTS += tests/layers.sh tests/symbols.sh
+TESTS += tests/layers.sh tests/symbols.sh tests/hardened.sh
+dist_noinst_SCRIPTS += tests/layers.sh tests/symbols.sh tests/hardened.sh
