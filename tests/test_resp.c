@@ -95,6 +95,10 @@ static void malformed_streams_are_named(void **state)
                            "to 536870912");
     gives("*1\r\n$536870913\r\n", "!Protocol error: invalid bulk length: "
                                   "expected 0 to 536870912");
+    gives("*1\r\n$4\r\nPINGxx",
+          "!Protocol error: expected CRLF behind a bulk string");
+    gives("*2\r\n$2\r\nab\n$1\r\na\r\n",
+          "!Protocol error: expected CRLF behind a bulk string");
     gives("*1\r\nPING\r\n", "!Protocol error: expected '$', got 'P'");
     gives("*9999999\r\n", "!Protocol error: invalid multibulk length: "
                           "expected at most 1024");

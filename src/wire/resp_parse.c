@@ -37,6 +37,7 @@ struct resp_parser {
     size_t word_size;
     size_t word_done;  /* bytes of it that have come */
     bool word_skipped; /* too long: thrown away */
+    bool word_ill;     /* no CRLF behind it */
     struct buf word;   /* a long one, gathered */
     struct buf store;  /* short words of a request that came in pieces */
     struct buf head;   /* a line that came in pieces */
@@ -307,7 +308,8 @@ static bool take_in_place(struct resp_parser *parser, const uint8_t **data,
 {
     size_t needed = parser->word_size + 2;
     if (parser->word_done > 0 || parser->word_skipped || *size < needed ||
-        parser->word_size > GATHER_MIN) {
+        parser->word_size > GATHER_MIN ||
+        memcmp(*data + parser->word_size, "\r\n", 2) != 0) {
         return false;
     }
     struct resp_word word = {.data = *data, .size = parser->word_size};
@@ -328,6 +330,10 @@ static bool gather_word(struct resp_parser *parser, const uint8_t **data,
                          : parser->word_size - parser->word_done;
     if (!parser->word_skipped) {
         buf_append(&parser->word, *data, part < of_word ? part : of_word);
+    }
+    for (size_t i = of_word; i < part; i++) {
+        size_t at = parser->word_done + i - parser->word_size;
+        parser->word_ill = parser->word_ill || (*data)[i] != "\r\n"[at];
     }
     parser->word_done += part;
     *data += part;
@@ -419,7 +425,11 @@ static enum resp_result step(struct resp_parser *parser, const uint8_t **data,
 {
     if (parser->in_word) {
         if (!take_in_place(parser, data, size)) {
-            if (!gather_word(parser, data, size)) {
+            bool whole = gather_word(parser, data, size);
+            if (parser->word_ill) {
+                return bad(parser, "expected CRLF behind a bulk string");
+            }
+            if (!whole) {
                 return RESP_MORE;
             }
             end_word(parser);
