@@ -326,6 +326,24 @@ static bool is_named(const struct resp_request *args,
     return false;
 }
 
+/* INFO with names: a nil for each that there is not, as in Redis. */
+static void info_of_named(struct node *node, struct session *session,
+                          struct request *request,
+                          const struct resp_request *args)
+{
+    struct out *out = request_out(request);
+    resp_write_array(out, args->count - 2);
+    for (size_t i = 2; i < args->count; i++) {
+        const struct command *command = command_find(&args->words[i]);
+        if (command == NULL) {
+            resp_write_nil(out, session->resp);
+        } else {
+            write_info(out, command);
+        }
+    }
+    request_finish(node, request);
+}
+
 static void list_commands(struct node *node, struct session *session,
                           struct request *request,
                           const struct resp_request *args, bool docs)
@@ -368,7 +386,9 @@ void command_command(struct node *node, struct session *session,
 {
     size_t count;
     command_table(&count);
-    if (args->count == 1 || command_is(&args->words[1], "INFO")) {
+    if (args->count > 2 && command_is(&args->words[1], "INFO")) {
+        info_of_named(node, session, request, args);
+    } else if (args->count == 1 || command_is(&args->words[1], "INFO")) {
         list_commands(node, session, request, args, false);
     } else if (command_is(&args->words[1], "COUNT") && args->count == 2) {
         request_integer(node, request, count);
