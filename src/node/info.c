@@ -151,13 +151,24 @@ static void memory(const struct node *node, struct buf *buf)
     line(buf, "pending_bytes", node->submit_bytes);
 }
 
+static void latency(const struct node *node, struct buf *buf)
+{
+    const struct latency *submit = &node->counters.submit;
+    line(buf, "submit_count", submit->count);
+    line(buf, "submit_p50_us", latency_percentile_us(submit, 50));
+    line(buf, "submit_p90_us", latency_percentile_us(submit, 90));
+    line(buf, "submit_p99_us", latency_percentile_us(submit, 99));
+    line(buf, "submit_p999_us", latency_percentile_us(submit, 99.9));
+    line(buf, "submit_max_us", submit->max_us);
+}
+
 static const struct {
     const char *name;
     info_section *write;
 } sections[] = {
     {"Server", server},   {"Raft", raft},       {"Peers", peers},
     {"Storage", storage}, {"Clients", clients}, {"Stats", stats},
-    {"Memory", memory},
+    {"Latency", latency}, {"Memory", memory},
 };
 
 /* NULL, "all", "default" and "everything": all of it. */

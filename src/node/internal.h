@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "base/prng.h"
 #include "node/events.h"
+#include "node/latency.h"
 #include "node/node.h"
 #include "node/pending.h"
 #include "node/request.h"
@@ -40,6 +41,8 @@ struct node_counters {
     uint64_t peer_bytes_out;
     uint64_t connections;         /* app connections accepted */
     uint64_t errors[ERROR_CODES]; /* by code */
+    struct latency submit;        /* of SUBMITs that were acknowledged: from
+                                     the handing over to the answer */
 };
 
 struct node {

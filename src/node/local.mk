@@ -12,6 +12,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/greet.c \
 	src/node/info.c \
 	src/node/internal.h \
+	src/node/latency.c src/node/latency.h \
 	src/node/link.c \
 	src/node/node.c src/node/node.h \
 	src/node/peers.c src/node/peers.h \

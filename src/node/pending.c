@@ -88,6 +88,8 @@ void pending_remove(struct node *node, struct request *request)
 static void answer_submit(struct node *node, struct request *request)
 {
     if (raft_term_at(node->raft, request->index) == request->term) {
+        latency_add(&node->counters.submit,
+                    node->now.mono_us - request->begun_us);
         request_integer(node, request, request->index);
     } else {
         request_error(node, request, ERROR_NOLEADER,

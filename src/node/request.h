@@ -68,8 +68,9 @@ struct request {
     raft_index index;
     raft_term term;
     raft_term fence;
-    raft_id peer;     /* REQUEST_HANDED: to whom; RAFT_ID_NONE: to core here */
-    uint64_t forward; /* its number on that link */
+    uint64_t begun_us; /* mono; when it was handed over; 0: not yet */
+    raft_id peer;      /* REQUEST_HANDED: to whom; RAFT_ID_NONE: to core here */
+    uint64_t forward;  /* its number on that link */
     struct blob *key;
     struct blob *payload;
     size_t heap_at;    /* pending.c */

@@ -180,6 +180,9 @@ static void hand_over(struct node *node, struct request *request, raft_id peer)
     list_remove(&request->held);
     list_push_back(&node->submit_handed, &request->held);
     request->stage = REQUEST_HANDED;
+    if (request->begun_us == 0) {
+        request->begun_us = node->now.mono_us;
+    }
     request->peer = peer;
     node->submit_inflight++;
 }

@@ -40,6 +40,11 @@ def test_redis_cli_asks_and_pipes():
                         for n in range(2000))
         said = run(["redis-cli", "-s", path, "--pipe"], input=many)
         assert "errors: 0, replies: 2000" in said, said
+        known = run(["redis-cli", "-s", path, "COMMAND", "INFO", "submit",
+                     "nope"])
+        assert known.startswith("submit\n-2\n") and known.endswith("\n\n"), known
+        latency = run(["redis-cli", "-s", path, "INFO", "latency"])
+        assert "submit_count:2002\r" in latency, latency
         three = run(["redis-cli", "-3", "-s", path, "CONFIG", "GET", "max-*"])
         assert "max-payload" in three
 
