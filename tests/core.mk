@@ -6,6 +6,13 @@ tests_core_script_SOURCES = tests/core/script.c
 tests_core_script_LDADD = $(CORE_TEST_LIBS)
 CORE_CASES = \
 	tests/core/bounded_uncommitted.txt \
+	tests/core/change.txt \
+	tests/core/change_back.txt \
+	tests/core/change_back_alone.txt \
+	tests/core/change_finished.txt \
+	tests/core/change_learner.txt \
+	tests/core/change_refused.txt \
+	tests/core/change_rolled_back.txt \
 	tests/core/check_quorum.txt \
 	tests/core/disk_stall.txt \
 	tests/core/election.txt \
@@ -29,6 +36,8 @@ CORE_CASES = \
 	tests/core/single_node.txt \
 	tests/core/slow_follower.txt \
 	tests/core/stale_leader_read.txt \
+	tests/core/transfer.txt \
+	tests/core/transfer_times_out.txt \
 	tests/core/vote_is_lost_with_the_crash.txt \
 	tests/core/vote_once.txt
 EXTRA_DIST += $(CORE_CASES)

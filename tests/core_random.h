@@ -40,6 +40,8 @@ struct machine {
     uint64_t cut_us;   /* until then nothing comes or goes */
     raft_index commit; /* as last seen */
     raft_index told;
+    struct raft_config config; /* in force after its last step */
+    raft_index config_seen;
 };
 
 /* What is known of one index: the chain of each term that it ever had. */

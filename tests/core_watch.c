@@ -65,8 +65,12 @@ static void see_commit(struct world *world, size_t at, raft_index index)
     raft_term term = raft_term_at(raft, index);
     const struct raft_entry *entry = raft_entry_at(raft, index);
     if (index > world->commit) {
+        /* A step may commit by one configuration and then append the next. */
         struct durable durable = {world, index, term};
-        if (raft_quorum_value(&world->config, durable_of, &durable) == 0) {
+        const struct raft_config *now = raft_config_now(raft, NULL);
+        if (raft_quorum_value(now, durable_of, &durable) == 0 &&
+            raft_quorum_value(&world->machines[at].config, durable_of,
+                              &durable) == 0) {
             fail(world, "n%zu commits %llu:%llu, which no quorum has saved", at,
                  (unsigned long long)index, (unsigned long long)term);
         }
@@ -111,6 +115,58 @@ static void see_leader(struct world *world, size_t at,
     }
 }
 
+/* What may follow a configuration in a log (section 6): a joint one whose old
+ * side it is, one with the same voters, or either side of a joint one. */
+static bool may_follow(const struct raft_config *before,
+                       const struct raft_config *after)
+{
+    struct raft_config side;
+    if (before->joint && after->joint) {
+        return false;
+    }
+    if (!before->joint && !after->joint) {
+        return raft_config_same_voters(before, after);
+    }
+    raft_config_side(after->joint ? after : before, false, &side);
+    if (after->joint) {
+        return raft_config_same_voters(before, &side);
+    }
+    struct raft_config next;
+    raft_config_side(before, true, &next);
+    return raft_config_same_voters(after, &side) ||
+           raft_config_same_voters(after, &next);
+}
+
+static void see_config(struct world *world, size_t at)
+{
+    struct machine *machine = &world->machines[at];
+    size_t count = 0;
+    const struct raft_config_entry *history =
+        raft_config_history(machine->raft, &count);
+    for (size_t i = 1; i < count; i++) {
+        struct raft_config before;
+        struct raft_config after;
+        const struct blob *old = history[i - 1].payload;
+        const struct blob *new = history[i].payload;
+        if (history[i].index <= machine->config_seen ||
+            !raft_config_decode(old->data, old->size, &before) ||
+            !raft_config_decode(new->data, new->size, &after)) {
+            continue;
+        }
+        if (!may_follow(&before, &after)) {
+            fail(world, "n%zu: configuration %llu may not follow %llu", at,
+                 (unsigned long long)history[i].index,
+                 (unsigned long long)history[i - 1].index);
+        }
+    }
+    if (count > 0) {
+        machine->config_seen = machine->commit < history[count - 1].index
+                                   ? machine->commit
+                                   : history[count - 1].index;
+        machine->config = *raft_config_now(machine->raft, NULL);
+    }
+}
+
 void see_node(struct world *world, size_t at)
 {
     struct machine *machine = &world->machines[at];
@@ -129,6 +185,7 @@ void see_node(struct world *world, size_t at)
         see_commit(world, at, i);
     }
     machine->commit = status.commit;
+    see_config(world, at);
 }
 
 /* A vote that has left is on the disk, and stays cast: one for each term. */
@@ -188,6 +245,8 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
         break;
     case RAFT_TELL_ROLE:
     case RAFT_TELL_CONFIG:
+    case RAFT_TELL_CHANGE:
+    case RAFT_TELL_TRANSFER:
         break;
     }
 }

@@ -14,6 +14,7 @@ static const struct raft_settings settings = {.id = 2,
                                               .append_entries_max = 64,
                                               .inflight_messages_max = 8,
                                               .inflight_bytes_max = 1 << 20,
+                                              .catch_up_us = 2000000,
                                               .uncommitted_bytes_max = 1 << 20,
                                               .window_bytes_max = 1 << 20};
 

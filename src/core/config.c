@@ -52,6 +52,73 @@ size_t raft_config_voters(const struct raft_config *config, bool next)
     return count;
 }
 
+/* ---- from one to another ------------------------------------------------ */
+
+bool raft_config_join(const struct raft_config *from,
+                      const struct raft_config *to, struct raft_config *joint)
+{
+    *joint = (struct raft_config){.joint = true};
+    for (size_t i = 0; i < to->count; i++) {
+        struct raft_member member = to->members[i];
+        const struct raft_member *old = raft_config_find(from, member.id);
+        member.role = old == NULL ? RAFT_MEMBER_NONE : old->role;
+        raft_config_add(joint, &member);
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        struct raft_member member = from->members[i];
+        member.next = RAFT_MEMBER_NONE;
+        if (raft_config_find(to, member.id) == NULL &&
+            !raft_config_add(joint, &member)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void raft_config_side(const struct raft_config *joint, bool next,
+                      struct raft_config *simple)
+{
+    *simple = (struct raft_config){0};
+    for (size_t i = 0; i < joint->count; i++) {
+        struct raft_member member = joint->members[i];
+        member.role = next ? member.next : member.role;
+        member.next = member.role;
+        if (member.role != RAFT_MEMBER_NONE) {
+            raft_config_add(simple, &member);
+        }
+    }
+}
+
+static bool votes_too(const struct raft_config *a, const struct raft_config *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->members[i].role == RAFT_MEMBER_VOTER &&
+            !raft_config_votes(b, a->members[i].id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool raft_config_same_voters(const struct raft_config *a,
+                             const struct raft_config *b)
+{
+    return votes_too(a, b) && votes_too(b, a);
+}
+
+bool raft_config_equal(const struct raft_config *a, const struct raft_config *b)
+{
+    struct buf left = {0};
+    struct buf right = {0};
+    raft_config_encode(a, &left);
+    raft_config_encode(b, &right);
+    bool equal = left.size == right.size &&
+                 memcmp(left.data, right.data, left.size) == 0;
+    buf_free(&left);
+    buf_free(&right);
+    return equal;
+}
+
 /* ---- bytes -------------------------------------------------------------- */
 
 void raft_config_encode(const struct raft_config *config, struct buf *buf)

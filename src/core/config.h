@@ -60,6 +60,20 @@ bool raft_config_votes(const struct raft_config *config, raft_id id);
 /* How many voters the old (next = false) or the coming set has. */
 size_t raft_config_voters(const struct raft_config *config, bool next);
 
+/* The joint configuration that leads from one simple one to another.  False:
+ * it would have too many members. */
+bool raft_config_join(const struct raft_config *from,
+                      const struct raft_config *to, struct raft_config *joint);
+/* The old (next = false) or the coming one of a joint configuration.  An
+ * address is the newer of the two. */
+void raft_config_side(const struct raft_config *joint, bool next,
+                      struct raft_config *simple);
+/* Whether two simple configurations have the same voters. */
+bool raft_config_same_voters(const struct raft_config *a,
+                             const struct raft_config *b);
+bool raft_config_equal(const struct raft_config *a,
+                       const struct raft_config *b);
+
 void raft_config_encode(const struct raft_config *config, struct buf *buf);
 
 /* False: these bytes are not a configuration (cut, ids not ascending, a role

@@ -20,12 +20,13 @@ void election_reset(struct raft *raft)
 
 static void set_role(struct raft *raft, enum raft_role role, raft_id leader)
 {
-    if (raft->role == RAFT_ROLE_LEADER && role != RAFT_ROLE_LEADER) {
-        lead_end(raft);
-    }
+    bool led = raft->role == RAFT_ROLE_LEADER && role != RAFT_ROLE_LEADER;
     bool changed = raft->role != role || raft->leader != leader;
     raft->role = role;
     raft->leader = leader;
+    if (led) {
+        lead_end(raft);
+    }
     if (changed) {
         raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_ROLE});
         read_role(raft);
@@ -42,7 +43,7 @@ void become_follower(struct raft *raft, raft_term term, raft_id leader)
     if (leader == RAFT_ID_NONE || raft->role != RAFT_ROLE_FOLLOWER) {
         election_reset(raft);
     }
-    raft->transfer = false;
+    raft->asked = false;
     set_role(raft, RAFT_ROLE_FOLLOWER, leader);
 }
 
@@ -88,7 +89,7 @@ static void ask_votes(struct raft *raft, bool pre)
             raft_message_to(raft, RAFT_MESSAGE_VOTE, peer->id);
         ask.term += pre;
         ask.vote.pre = pre;
-        ask.vote.transfer = raft->transfer;
+        ask.vote.transfer = raft->asked;
         ask.vote.last_index = raft->log.last;
         ask.vote.last_term = log_last_term(&raft->log);
         if (pre) {
@@ -130,7 +131,7 @@ static void count_votes(struct raft *raft)
 
 static void become_pre_candidate(struct raft *raft)
 {
-    raft->transfer = false;
+    raft->asked = false;
     set_role(raft, RAFT_ROLE_PRE_CANDIDATE, RAFT_ID_NONE);
     election_reset(raft);
     ask_votes(raft, true);
@@ -153,7 +154,9 @@ void election_tick(struct raft *raft)
 void election_stall(struct raft *raft, bool stalls)
 {
     raft->stalled = stalls;
-    if (stalls && raft->role != RAFT_ROLE_FOLLOWER) {
+    if (stalls && raft->role == RAFT_ROLE_LEADER) {
+        transfer_leave(raft);
+    } else if (stalls && raft->role != RAFT_ROLE_FOLLOWER) {
         become_follower(raft, raft->term, RAFT_ID_NONE);
     }
 }
@@ -171,7 +174,7 @@ void election_now(struct raft *raft, const struct raft_message *message)
         raft->role != RAFT_ROLE_FOLLOWER || raft->stalled) {
         return;
     }
-    raft->transfer = true;
+    raft->asked = true;
     become_candidate(raft);
 }
 

@@ -37,6 +37,10 @@ struct peer {
     raft_index commit; /* the commit index that it was last sent */
     uint64_t round;    /* of heartbeats, acknowledged */
     uint64_t heard_us;
+    /* Whoever answers this round, or a later one, has acknowledged so much … */
+    uint64_t proof_round;
+    raft_index proof_match;
+    bool lost; /* … and does not have it any more: not counted on */
     struct flight *flights; /* a ring of inflight_messages_max */
     size_t flight_first;
     size_t flight_count;
@@ -58,6 +62,67 @@ struct read {
     uint64_t context; /* the peer's number, or a follower's own */
     raft_index index;
     uint64_t round; /* confirmed by this one; 0: not begun */
+};
+
+/* A voter to be, on its way to the end of the log (thesis 4.2.1). */
+struct catching {
+    raft_id id;
+    struct raft_catch_up way;
+    uint64_t round_begun_us;
+    raft_index match;
+};
+
+/* The change that a leader carries out; the stages are core/change.h's. */
+struct change {
+    enum raft_change_stage stage;
+    struct raft_ticket ticket;
+    struct raft_ticket abort_ticket;
+    bool force;
+    bool own;
+    bool back;
+    raft_index index;
+    uint64_t begun_us;
+    uint64_t coming_us; /* JOINT: when a majority of the coming set was heard */
+    struct raft_config target;
+    struct catching catching[RAFT_MEMBERS_MAX];
+    size_t catching_count;
+};
+
+/* A change that is committed, but not saved here yet: its end is told then. */
+struct change_ended {
+    bool open;
+    bool back;
+    struct raft_ticket ticket;
+    struct raft_ticket abort_ticket;
+    raft_index index;
+};
+
+/* A node that is no member any more since entry `index`: it is let know. */
+struct leaver {
+    struct raft_member member;
+    raft_index index;
+    uint64_t until_us;
+    uint64_t round; /* acknowledged: it knows; 0: not begun */
+};
+
+enum transfer_stage {
+    TRANSFER_NONE,
+    TRANSFER_WAIT, /* until the other one has the whole log */
+    TRANSFER_SENT, /* TimeoutNow is on its way */
+    TRANSFER_WATCH /* this node no longer leads: who does? */
+};
+
+struct transfer {
+    enum transfer_stage stage;
+    struct raft_ticket ticket;
+    raft_id to;
+    bool any;   /* whoever is most up to date */
+    bool leave; /* this node ceases to lead, whatever becomes of it */
+    uint64_t until_us;
+    struct raft_event *held; /* proposals, owned; appended if it fails */
+    size_t held_count;
+    size_t held_capacity;
+    size_t held_bytes;
 };
 
 /* What the last step left, against which the next one is checked. */
@@ -93,8 +158,8 @@ struct raft {
     uint64_t heard_us;    /* the leader; 0: never, in this term */
     uint64_t election_us; /* when this node would campaign */
     uint64_t elections;
-    bool transfer; /* the campaign was asked for by the leader */
-    bool stalled;  /* the disk takes too long: no campaign, no leadership */
+    bool asked;   /* the campaign was asked for by the leader */
+    bool stalled; /* the disk takes too long: no campaign, no leadership */
 
     struct peer peers[PEERS_MAX];
     size_t peer_count;
@@ -104,6 +169,13 @@ struct raft {
     uint64_t heartbeat_due_us;
     uint64_t round;
     size_t uncommitted_bytes;
+
+    struct change change;
+    struct leaver leavers[RAFT_MEMBERS_MAX];
+    size_t leaver_count;
+    /* Any role: */
+    struct change_ended change_ended;
+    struct transfer transfer;
 
     struct read *reads;
     size_t read_count;
@@ -179,12 +251,52 @@ void become_leader(struct raft *raft);
 void lead_end(struct raft *raft);
 void lead_reset_peer(struct raft *raft, struct peer *peer);
 void lead_propose(struct raft *raft, const struct raft_event *event);
+void lead_refuse(struct raft *raft, const struct raft_event *event,
+                 enum raft_refusal refusal);
 void lead_answer(struct raft *raft, const struct raft_message *message);
 void lead_fetched(struct raft *raft, const struct raft_event *event);
 void lead_tick(struct raft *raft);
 void lead_commit(struct raft *raft);
 /* Sends what there is to be sent; a new round first, where one is wanted. */
 void lead_flush(struct raft *raft);
+
+/* Sends heartbeats now, as a new round. */
+void lead_heartbeat(struct raft *raft);
+/* Fills in index, term and time, and appends; takes the references. */
+raft_index lead_append(struct raft *raft, struct raft_entry *entry);
+
+/* ---- member.c ----------------------------------------------------------- */
+
+void member_change(struct raft *raft, const struct raft_event *event);
+void member_abort(struct raft *raft, const struct raft_event *event);
+/* This node begins, or ceases, to lead. */
+void member_lead(struct raft *raft);
+void member_end(struct raft *raft);
+void member_tick(struct raft *raft);
+/* Entries are told up to raft->told. */
+void member_told(struct raft *raft);
+/* A node that is being caught up got further, though its match did not. */
+void member_progress(struct raft *raft, raft_id id);
+/* Whether this leader replicates to `id`. */
+bool member_wants(const struct raft *raft, raft_id id);
+/* Check-quorum asks the old set alone (see member.c). */
+bool member_counts_old(const struct raft *raft);
+/* When this voter was last heard; for raft_quorum_value(). */
+uint64_t lead_heard_of(const void *context, raft_id id);
+
+/* ---- transfer.c --------------------------------------------------------- */
+
+void transfer_ask(struct raft *raft, const struct raft_event *event);
+/* This leader ceases to lead: by a transfer if it can. */
+void transfer_leave(struct raft *raft);
+/* A transfer is open: proposals are held back. */
+bool transfer_open(const struct raft *raft);
+void transfer_hold(struct raft *raft, const struct raft_event *event);
+void transfer_link(struct raft *raft, raft_id peer);
+void transfer_end(struct raft *raft);
+void transfer_tick(struct raft *raft);
+uint64_t transfer_deadline_us(const struct raft *raft);
+void transfer_free(struct raft *raft);
 
 /* ---- read.c ------------------------------------------------------------- */
 

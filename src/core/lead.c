@@ -20,12 +20,15 @@ void lead_reset_peer(struct raft *raft, struct peer *peer)
     peer->commit = 0;
     peer->round = 0;
     peer->heard_us = raft->now.mono_us;
+    peer->proof_round = 0;
+    peer->proof_match = 0;
+    peer->lost = false;
     peer->flight_first = 0;
     peer->flight_count = 0;
     peer->flight_bytes = 0;
 }
 
-static raft_index append_own(struct raft *raft, struct raft_entry *entry)
+raft_index lead_append(struct raft *raft, struct raft_entry *entry)
 {
     entry->index = raft->log.last + 1;
     entry->term = raft->term;
@@ -47,8 +50,9 @@ void become_leader(struct raft *raft)
     }
     /* Entries of earlier terms commit only together with one of this term
      * (5.4.2): so there is one at once. */
+    member_lead(raft);
     struct raft_entry noop = {.kind = RAFT_KIND_NOOP};
-    raft->term_first = append_own(raft, &noop);
+    raft->term_first = lead_append(raft, &noop);
     raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_ROLE});
     raft_note(raft, LOG_LEVEL_INFO, "leads term %llu from entry %llu on",
               (unsigned long long)raft->term,
@@ -60,12 +64,14 @@ void lead_end(struct raft *raft)
 {
     raft->uncommitted_bytes = 0;
     raft_note(raft, LOG_LEVEL_INFO, "no longer leads");
+    member_end(raft);
+    transfer_end(raft);
 }
 
 /* ---- proposals ---------------------------------------------------------- */
 
-static void refuse(struct raft *raft, const struct raft_event *event,
-                   enum raft_refusal refusal)
+void lead_refuse(struct raft *raft, const struct raft_event *event,
+                 enum raft_refusal refusal)
 {
     struct raft_tell tell = {.type = RAFT_TELL_REFUSED,
                              .ticket = event->propose.ticket,
@@ -77,11 +83,15 @@ static void refuse(struct raft *raft, const struct raft_event *event,
 void lead_propose(struct raft *raft, const struct raft_event *event)
 {
     if (raft->role != RAFT_ROLE_LEADER) {
-        refuse(raft, event, RAFT_REFUSED_NOT_LEADER);
+        lead_refuse(raft, event, RAFT_REFUSED_NOT_LEADER);
+        return;
+    }
+    if (transfer_open(raft)) {
+        transfer_hold(raft, event);
         return;
     }
     if (event->propose.fence != 0 && event->propose.fence != raft->term) {
-        refuse(raft, event, RAFT_REFUSED_FENCED);
+        lead_refuse(raft, event, RAFT_REFUSED_FENCED);
         return;
     }
     struct raft_entry entry = {.kind = RAFT_KIND_APP,
@@ -92,7 +102,7 @@ void lead_propose(struct raft *raft, const struct raft_event *event)
     if (raft->uncommitted_bytes > 0 &&
         raft->uncommitted_bytes + weight >
             raft->settings.uncommitted_bytes_max) {
-        refuse(raft, event, RAFT_REFUSED_BUSY);
+        lead_refuse(raft, event, RAFT_REFUSED_BUSY);
         return;
     }
     raft->uncommitted_bytes += weight;
@@ -100,7 +110,7 @@ void lead_propose(struct raft *raft, const struct raft_event *event)
     blob_share(entry.payload);
     struct raft_tell tell = {.type = RAFT_TELL_ACCEPTED,
                              .ticket = event->propose.ticket};
-    tell.index = append_own(raft, &entry);
+    tell.index = lead_append(raft, &entry);
     tell.term = raft->term;
     raft_tell(raft, &tell);
 }
@@ -234,7 +244,8 @@ static bool may_send(const struct raft *raft, const struct peer *peer)
 
 static void replicate(struct raft *raft, struct peer *peer)
 {
-    while (peer->up && peer->next <= raft->log.last && may_send(raft, peer)) {
+    while (peer->up && !peer->lost && peer->next <= raft->log.last &&
+           may_send(raft, peer)) {
         if (peer->next < raft->log.window) {
             start_fetch(raft, peer);
             return;
@@ -339,10 +350,31 @@ static void refused(struct raft *raft, struct peer *peer,
     drop_flights(peer);
 }
 
+/* A log that ends below what it once acknowledged in this very term: what was
+ * durable there is gone, and with it perhaps a vote.  An answer that is late
+ * proves nothing: it is to a round that began before the acknowledgement. */
+static bool has_lost(struct raft *raft, struct peer *peer,
+                     const struct raft_message *message)
+{
+    if (!peer->lost && message->append_answer.round >= peer->proof_round &&
+        message->append_answer.last < peer->proof_match) {
+        peer->lost = true;
+        raft_note(raft, LOG_LEVEL_ERROR,
+                  "node %lu has lost entries that it had acknowledged (its log "
+                  "ends with %llu, it had %llu): it is not counted on; replace "
+                  "it",
+                  (unsigned long)peer->id,
+                  (unsigned long long)message->append_answer.last,
+                  (unsigned long long)peer->proof_match);
+    }
+    return peer->lost;
+}
+
 void lead_answer(struct raft *raft, const struct raft_message *message)
 {
     struct peer *peer = raft_peer(raft, message->from);
-    if (raft->role != RAFT_ROLE_LEADER || peer == NULL) {
+    if (raft->role != RAFT_ROLE_LEADER || peer == NULL ||
+        has_lost(raft, peer, message)) {
         return;
     }
     peer->heard_us = raft->now.mono_us;
@@ -395,7 +427,7 @@ void lead_commit(struct raft *raft)
 
 /* ---- time --------------------------------------------------------------- */
 
-static uint64_t heard_of(const void *context, raft_id id)
+uint64_t lead_heard_of(const void *context, raft_id id)
 {
     const struct raft *raft = context;
     if (id == raft->settings.id) {
@@ -407,23 +439,28 @@ static uint64_t heard_of(const void *context, raft_id id)
 
 static bool hears_quorum(const struct raft *raft)
 {
-    uint64_t heard_us = raft_quorum_value(raft_config_of(raft), heard_of, raft);
+    const struct raft_config *config = raft_config_of(raft);
+    uint64_t heard_us =
+        member_counts_old(raft)
+            ? raft_quorum_side(config, false, lead_heard_of, raft)
+            : raft_quorum_value(config, lead_heard_of, raft);
     return heard_us == UINT64_MAX ||
            raft->now.mono_us - heard_us <= raft->settings.election_timeout_us;
 }
 
 /* A heartbeat is an append without entries: it also finds out, in its place,
  * that one before it was lost. */
-static void send_heartbeats(struct raft *raft)
+void lead_heartbeat(struct raft *raft)
 {
     raft->heartbeat_due_us = raft->now.mono_us + raft->settings.heartbeat_us;
     raft->round++;
-    const struct raft_config *config = raft_config_of(raft);
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!peer->up || raft_config_find(config, peer->id) == NULL) {
+        if (!peer->up || !member_wants(raft, peer->id)) {
             continue;
         }
+        peer->proof_round = raft->round;
+        peer->proof_match = peer->match;
         struct raft_message message = append_to(raft, peer);
         send_append(raft, peer, &message);
     }
@@ -446,7 +483,7 @@ void lead_tick(struct raft *raft)
         for (size_t i = 0; i < raft->peer_count; i++) {
             raft->peers[i].probed = false; /* a probe that was lost */
         }
-        send_heartbeats(raft);
+        lead_heartbeat(raft);
     }
 }
 
@@ -457,12 +494,11 @@ void lead_flush(struct raft *raft)
     }
     if (raft->reads_new) {
         raft->reads_new = false;
-        send_heartbeats(raft);
+        lead_heartbeat(raft);
     }
-    const struct raft_config *config = raft_config_of(raft);
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (raft_config_find(config, peer->id) == NULL) {
+        if (!member_wants(raft, peer->id)) {
             continue;
         }
         replicate(raft, peer);

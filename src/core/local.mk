@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/core/libcore.a
 src_core_libcore_a_SOURCES = \
+	src/core/change.h \
 	src/core/check.c \
 	src/core/config.c src/core/config.h \
 	src/core/election.c \
@@ -7,9 +8,11 @@ src_core_libcore_a_SOURCES = \
 	src/core/internal.h \
 	src/core/lead.c \
 	src/core/log.c src/core/log.h \
+	src/core/member.c \
 	src/core/quorum.c src/core/quorum.h \
 	src/core/raft.c src/core/raft.h \
 	src/core/read.c \
 	src/core/save.c \
 	src/core/show.c \
+	src/core/transfer.c \
 	src/core/types.c src/core/types.h

@@ -43,8 +43,8 @@ enum raft_vote_result raft_quorum_vote(const struct raft_config *config,
 
 /* The value that the voter at the edge of a majority has: descending order,
  * the voters / 2 + 1st. */
-static uint64_t value_of_set(const struct raft_config *config, bool next,
-                             raft_value_of *value_of, const void *context)
+uint64_t raft_quorum_side(const struct raft_config *config, bool next,
+                          raft_value_of *value_of, const void *context)
 {
     uint64_t values[RAFT_MEMBERS_MAX];
     size_t count = 0;
@@ -67,7 +67,7 @@ static uint64_t value_of_set(const struct raft_config *config, bool next,
 uint64_t raft_quorum_value(const struct raft_config *config,
                            raft_value_of *value_of, const void *context)
 {
-    uint64_t old = value_of_set(config, false, value_of, context);
-    uint64_t next = value_of_set(config, true, value_of, context);
+    uint64_t old = raft_quorum_side(config, false, value_of, context);
+    uint64_t next = raft_quorum_side(config, true, value_of, context);
     return old < next ? old : next;
 }

@@ -24,4 +24,8 @@ enum raft_vote_result raft_quorum_vote(const struct raft_config *config,
 uint64_t raft_quorum_value(const struct raft_config *config,
                            raft_value_of *value_of, const void *context);
 
+/* The same of one set alone: the old one, or the coming one. */
+uint64_t raft_quorum_side(const struct raft_config *config, bool next,
+                          raft_value_of *value_of, const void *context);
+
 #endif

@@ -91,11 +91,9 @@ struct peer *raft_peer(struct raft *raft, raft_id id)
 /* A place that nobody needs any more: no member, and no link. */
 static struct peer *unused_peer(struct raft *raft)
 {
-    const struct raft_config *config = raft_config_of(raft);
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!peer->up &&
-            (config == NULL || raft_config_find(config, peer->id) == NULL)) {
+        if (!peer->up && !member_wants(raft, peer->id)) {
             return peer;
         }
     }
@@ -257,6 +255,7 @@ void raft_free(struct raft *raft)
         free(raft->peers[i].flights);
     }
     free(raft->reads);
+    transfer_free(raft);
     log_close(&raft->log);
     free(raft);
 }
@@ -285,6 +284,7 @@ static void take_link(struct raft *raft, raft_id id, bool up)
     }
     peer->up = up;
     read_drop(raft, id);
+    transfer_link(raft, id);
     if (raft->role == RAFT_ROLE_LEADER) {
         /* What was in flight may be lost: find out where the logs agree. */
         peer->state = RAFT_PEER_PROBE;
@@ -426,6 +426,15 @@ static void take_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_DISK:
         election_stall(raft, event->disk.stalls);
         break;
+    case RAFT_EVENT_CHANGE:
+        member_change(raft, event);
+        break;
+    case RAFT_EVENT_ABORT:
+        member_abort(raft, event);
+        break;
+    case RAFT_EVENT_TRANSFER:
+        transfer_ask(raft, event);
+        break;
     }
 }
 
@@ -440,10 +449,13 @@ void raft_step(struct raft *raft, struct raft_now now,
     election_tick(raft);
     lead_tick(raft);
     lead_commit(raft);
+    member_tick(raft);
+    transfer_tick(raft);
     read_flush(raft);
     lead_flush(raft);
     read_confirm(raft);
     update_told(raft);
+    member_told(raft);
     raft_check(raft);
 }
 
@@ -457,6 +469,10 @@ uint64_t raft_deadline_us(const struct raft *raft)
     }
     if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {
         deadline_us = raft->read_retry_us;
+    }
+    uint64_t transfer_us = transfer_deadline_us(raft);
+    if (transfer_us < deadline_us) {
+        deadline_us = transfer_us;
     }
     return deadline_us;
 }
@@ -537,9 +553,7 @@ raft_index raft_last_app_at(const struct raft *raft, raft_index index)
 bool raft_peer_status(const struct raft *raft, raft_id id,
                       struct raft_peer_status *status)
 {
-    const struct raft_config *config = raft_config_of(raft);
-    if (raft->role != RAFT_ROLE_LEADER || config == NULL ||
-        raft_config_find(config, id) == NULL) {
+    if (raft->role != RAFT_ROLE_LEADER || !member_wants(raft, id)) {
         return false;
     }
     for (size_t i = 0; i < raft->peer_count; i++) {

@@ -29,6 +29,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "core/change.h"
 #include "core/config.h"
 #include "core/types.h"
 
@@ -57,6 +58,7 @@ struct raft_settings {
     uint64_t seed;
     uint64_t election_timeout_us; /* drawn anew in [t, 2t) */
     uint64_t heartbeat_us;        /* at most a third of it */
+    uint64_t catch_up_us;         /* a new voter's time without progress */
     size_t append_bytes_max;      /* entries of one append; one always goes */
     size_t append_entries_max;
     size_t inflight_messages_max; /* appends not answered, for each peer */
@@ -189,7 +191,10 @@ enum raft_event_type {
     RAFT_EVENT_LINK,    /* the way to a peer is there, or gone */
     RAFT_EVENT_BIRTH,   /* the first configuration (only on an empty log) */
     RAFT_EVENT_FORGET_READ, /* nobody waits for this ticket's read any more */
-    RAFT_EVENT_DISK /* the save under way takes too long, or has ended */
+    RAFT_EVENT_DISK,    /* the save under way takes too long, or has ended */
+    RAFT_EVENT_CHANGE,  /* to another configuration (core/change.h) */
+    RAFT_EVENT_ABORT,   /* turn the open change back */
+    RAFT_EVENT_TRANSFER /* hand leadership over (thesis 3.10) */
 };
 
 /* Borrowed for the step; core shares what it keeps. */
@@ -226,10 +231,23 @@ struct raft_event {
             struct blob *payload; /* the configuration's bytes */
         } birth;
         struct {
-            /* A leader steps down, in its term and in memory, and nobody
-             * campaigns, until the disk is heard of again. */
+            /* A leader hands over or steps down, in its term and in memory,
+             * and nobody campaigns, until the disk is heard of again. */
             bool stalls;
         } disk;
+        struct {
+            struct raft_ticket ticket; /* zeros: nobody asks */
+            struct blob *payload;      /* a simple configuration's bytes, all of
+                                          its instances known */
+            bool force;                /* though the new voters are not alive */
+        } change;
+        struct {
+            struct raft_ticket ticket;
+        } abort;
+        struct {
+            struct raft_ticket ticket; /* zeros: nobody asks */
+            raft_id peer; /* RAFT_ID_NONE: the most up-to-date voter */
+        } transfer;
     };
 };
 
@@ -255,13 +273,18 @@ enum raft_tell_type {
     RAFT_TELL_READ,     /* a read may go on once `index` is told here */
     RAFT_TELL_COMMIT,   /* entries up to `index` are committed and saved here */
     RAFT_TELL_ROLE,     /* raft_status(): role, term or leader changed */
-    RAFT_TELL_CONFIG    /* the configuration in force changed */
+    RAFT_TELL_CONFIG,   /* the configuration in force, or raft_contacts() */
+    RAFT_TELL_CHANGE,   /* a change, or an order to turn back, ended */
+    RAFT_TELL_TRANSFER  /* a transfer ended */
 };
 
 struct raft_tell {
     enum raft_tell_type type;
     struct raft_ticket ticket;
     enum raft_refusal refusal;
+    enum raft_change_end change;
+    enum raft_transfer_end transfer;
+    raft_id peer; /* CHANGE: at whom it failed; TRANSFER: to whom it went */
     raft_index index;
     raft_term term;
 };
@@ -351,6 +374,27 @@ const char *raft_role_word(const struct raft *raft);
 const struct raft_config *raft_config_now(const struct raft *raft,
                                           raft_index *index);
 
+/* The nodes that this one wants a link with: the members of its configuration,
+ * and, while it leads, whom it catches up and whom it still lets know that
+ * they are no longer members.  None where it is no member and does not lead:
+ * those who need it find it.  At most `max` are written to `members`, whose
+ * address and instance are those to be used; never this node itself. */
+#define RAFT_CONTACTS_MAX ((size_t)RAFT_MEMBERS_MAX * 2)
+size_t raft_contacts(const struct raft *raft, struct raft_member *members,
+                     size_t max);
+
+void raft_change_status(const struct raft *raft,
+                        struct raft_change_status *status);
+/* False: `id` is not being caught up. */
+bool raft_catch_up(const struct raft *raft, raft_id id,
+                   struct raft_catch_up *catch_up);
+/* Whether, as this leader sees it, a majority of each set of voters was heard
+ * within an election time-out (a node that is new here: has a link). */
+bool raft_config_alive(const struct raft *raft,
+                       const struct raft_config *config);
+/* The same of one node. */
+bool raft_is_alive(const struct raft *raft, raft_id id);
+
 /* All configurations, oldest first.  Borrowed until the next step. */
 const struct raft_config_entry *raft_config_history(const struct raft *raft,
                                                     size_t *count);
@@ -382,8 +426,7 @@ struct raft_peer_status {
     bool up;
 };
 
-/* False where `id` is not a peer in the configuration, or this node does not
- * lead. */
+/* False where nothing is replicated to `id` from here. */
 bool raft_peer_status(const struct raft *raft, raft_id id,
                       struct raft_peer_status *status);
 

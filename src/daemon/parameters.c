@@ -21,6 +21,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .election_timeout_us = settings->election_timeout_us,
         .heartbeat_us = settings->heartbeat_us,
         .request_timeout_us = settings->request_timeout_us,
+        .catch_up_us = settings->catch_up_us,
         .disk_stall_us = settings->disk_stall_us,
         .max_payload = settings->max_payload,
         .max_clients = settings->max_clients,

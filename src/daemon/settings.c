@@ -25,6 +25,8 @@ static const struct setting table[] = {
      false},
     {"cache-size", SETTING_SIZE, AT(cache_size), 0, "32MiB", 4096, MIB * 65536,
      true},
+    {"catch-up-timeout", SETTING_DURATION, AT(catch_up_us), 0, "60s", 10000,
+     SECOND * 3600, true},
     {"cluster", SETTING_NAME, AT(cluster), SIZE(cluster), "raftsc", 0, 0,
      false},
     {"data-dir", SETTING_PATH, AT(data_dir), SIZE(data_dir), NULL, 0, 0, false},

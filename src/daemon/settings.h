@@ -30,6 +30,7 @@ struct settings {
     uint64_t max_payload;
     uint64_t max_clients;
     uint64_t request_timeout_us;
+    uint64_t catch_up_us;
     uint64_t disk_stall_us;
     uint64_t max_pending;
     uint64_t cache_size;

@@ -143,19 +143,6 @@ static void fire_bootstrap(struct node *node, struct wheel_timer *timer)
 }
 
 /* The same list again only waits once more. */
-static bool same_list(const struct raft_config *a, const struct raft_config *b)
-{
-    struct buf left = {0};
-    struct buf right = {0};
-    raft_config_encode(a, &left);
-    raft_config_encode(b, &right);
-    bool same = left.size == right.size &&
-                memcmp(left.data, right.data, left.size) == 0;
-    buf_free(&left);
-    buf_free(&right);
-    return same;
-}
-
 static bool may_bootstrap(struct node *node, struct request *request,
                           const struct raft_config *config)
 {
@@ -171,7 +158,7 @@ static bool may_bootstrap(struct node *node, struct request *request,
                       (unsigned long)node->identity.id);
         return false;
     }
-    if (node->birth.count > 0 && !same_list(&node->birth, config)) {
+    if (node->birth.count > 0 && !raft_config_equal(&node->birth, config)) {
         request_error(node, request, ERROR_CONFLICT,
                       "this node waits for the birth of another list of "
                       "members");

@@ -414,6 +414,9 @@ static void tell(struct node *node, const struct raft_tell *tell)
     case RAFT_TELL_CONFIG:
         peers_update(node);
         break;
+    case RAFT_TELL_CHANGE:
+    case RAFT_TELL_TRANSFER:
+        break; /* nobody here can ask for one */
     }
 }
 

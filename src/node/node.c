@@ -47,6 +47,7 @@ static struct raft_settings raft_settings_of(const struct node *node,
         .seed = seed,
         .election_timeout_us = node->settings.election_timeout_us,
         .heartbeat_us = node->settings.heartbeat_us,
+        .catch_up_us = node->settings.catch_up_us,
         .append_bytes_max = APPEND_BYTES_MAX,
         .append_entries_max =
             or_best(node->settings.append_entries_max, APPEND_ENTRIES_MAX),

@@ -30,6 +30,7 @@ struct node_settings {
     uint64_t election_timeout_us;
     uint64_t heartbeat_us;
     uint64_t request_timeout_us;
+    uint64_t catch_up_us;   /* a new member's time without progress */
     uint64_t disk_stall_us; /* a save that takes longer ends a leadership */
     uint64_t max_payload;
     uint64_t max_clients;

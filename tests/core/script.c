@@ -5,7 +5,8 @@
  * A file is a row of blocks.  A block is commands, a line ----, and the trace
  * that they must give, up to an empty line:
  *
- *   nodes N               N cores that have met: entry 1 names them all
+ *   nodes N [ALL]         N cores that have met: entry 1 names them all; up to
+ *                         ALL, others that know of no configuration
  *   config LIST           before `nodes`: the members, e.g. 1=v 2=v 3=l; a
  *                         joint one as 1=vv 2=v- 3=-v (old and coming role)
  *   log N T T T ...       before `nodes`: terms of the entries behind entry 1
@@ -19,6 +20,9 @@
  *   save [N]              saves end (of all, or of N)
  *   run                   deliver and save until nothing is left
  *   propose N TEXT, read N, link A B up|down, crash N, start N, show [N]
+ *   change N LIST         N is asked for these members, e.g. 1=v 4=l
+ *   insist N LIST         … though they are not alive
+ *   abort N, transfer N [TO], contacts N
  *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send
  *   quiet / loud          leaves messages out of the trace, or not
@@ -105,6 +109,36 @@ static void post(struct script *script, size_t from,
     script->way[script->way_count++] = copy_of(message);
 }
 
+static void say_change(struct script *script, size_t core,
+                       const struct raft_tell *tell)
+{
+    static const char *const ends[] = {
+        "done",     "not leader", "conflict", "another instance",
+        "too many", "dead",       "silent",   "too slow",
+        "aborted",  "none open",  "too late", "lost"};
+    char line[128];
+    int used = snprintf(line, sizeof(line), "change #%llu: %s, index %llu",
+                        (unsigned long long)tell->ticket.number,
+                        ends[tell->change], (unsigned long long)tell->index);
+    if (tell->peer != RAFT_ID_NONE) {
+        snprintf(line + used, sizeof(line) - (size_t)used, ", n%lu",
+                 (unsigned long)tell->peer);
+    }
+    say(script, core, line);
+}
+
+static void say_transfer(struct script *script, size_t core,
+                         const struct raft_tell *tell)
+{
+    static const char *const ends[] = {"done",     "not leader", "conflict",
+                                       "no voter", "timeout",    "lost"};
+    char line[128];
+    snprintf(line, sizeof(line), "transfer #%llu: %s, n%ld",
+             (unsigned long long)tell->ticket.number, ends[tell->transfer],
+             tell->peer == RAFT_ID_NONE ? -1 : (long)tell->peer);
+    say(script, core, line);
+}
+
 static void say_tell(struct script *script, size_t core,
                      const struct raft_tell *tell)
 {
@@ -136,6 +170,12 @@ static void say_tell(struct script *script, size_t core,
     case RAFT_TELL_CONFIG:
         snprintf(line, sizeof(line), "configuration");
         break;
+    case RAFT_TELL_CHANGE:
+        say_change(script, core, tell);
+        return;
+    case RAFT_TELL_TRANSFER:
+        say_transfer(script, core, tell);
+        return;
     }
     say(script, core, line);
 }
@@ -360,9 +400,9 @@ static void make_disk(struct script *script, size_t at)
     }
 }
 
-static void make_nodes(struct script *script, size_t count)
+static void make_nodes(struct script *script, size_t count, size_t all)
 {
-    script->count = count;
+    script->count = all > count ? all : count;
     for (size_t i = 1; script->config.count < count && i <= count; i++) {
         struct raft_member member = {.id = (raft_id)i,
                                      .instance = i,
@@ -371,11 +411,14 @@ static void make_nodes(struct script *script, size_t count)
         snprintf(member.address, sizeof(member.address), "host%zu:7000", i);
         raft_config_add(&script->config, &member);
     }
-    for (size_t i = 1; i <= count; i++) {
-        make_disk(script, i);
+    for (size_t i = 1; i <= script->count; i++) {
+        script->cores[i].vote = RAFT_ID_NONE;
+        if (i <= count) {
+            make_disk(script, i);
+        }
         start_core(script, i);
     }
-    for (size_t i = 2; i <= count; i++) {
+    for (size_t i = 2; i <= script->count; i++) {
         link_all(script, i);
     }
 }
@@ -468,6 +511,12 @@ static void forge(struct script *script, size_t from, size_t to,
         message.type = RAFT_MESSAGE_APPEND_ANSWER;
         message.append_answer.ok = true;
         message.append_answer.match = v[1];
+        message.append_answer.last = v[1];
+        message.append_answer.round = v[2];
+    } else if (strcmp(kind, "ends") == 0) {
+        message.type = RAFT_MESSAGE_APPEND_ANSWER;
+        message.append_answer.match = v[1] + 1;
+        message.append_answer.last = v[1];
         message.append_answer.round = v[2];
     } else {
         /* append TERM PREV PREVTERM ENTRYTERM GAP KIND COMMIT */
@@ -528,8 +577,9 @@ static uint8_t role_of(char c)
                       : RAFT_MEMBER_NONE;
 }
 
-static void set_config(struct script *script, char *rest)
+static void read_config(struct raft_config *config, char *rest)
 {
+    *config = (struct raft_config){0};
     for (char *word = strtok(rest, " "); word != NULL;
          word = strtok(NULL, " ")) {
         const char *roles = strchr(word, '=') + 1;
@@ -540,8 +590,8 @@ static void set_config(struct script *script, char *rest)
         member.instance = member.id;
         snprintf(member.address, sizeof(member.address), "host%lu:7000",
                  (unsigned long)member.id);
-        script->config.joint |= member.role != member.next;
-        raft_config_add(&script->config, &member);
+        config->joint |= member.role != member.next;
+        raft_config_add(config, &member);
     }
 }
 
@@ -558,6 +608,50 @@ static void set_limit(struct script *script, const char *name, size_t value)
     } else {
         say(script, 0, "no such limit");
     }
+}
+
+static void change(struct script *script, size_t at, char *list, bool force)
+{
+    struct raft_config config;
+    read_config(&config, list);
+    struct buf bytes = {0};
+    raft_config_encode(&config, &bytes);
+    struct raft_event event = {.type = RAFT_EVENT_CHANGE};
+    event.change.ticket.number = ++script->next_ticket;
+    event.change.payload = blob_copy(bytes.data, bytes.size);
+    event.change.force = force;
+    step(script, at, &event);
+    blob_free(event.change.payload);
+    buf_free(&bytes);
+}
+
+static void turn_back(struct script *script, size_t at)
+{
+    struct raft_event event = {.type = RAFT_EVENT_ABORT};
+    event.abort.ticket.number = ++script->next_ticket;
+    step(script, at, &event);
+}
+
+static void transfer(struct script *script, size_t at, size_t to)
+{
+    struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
+    event.transfer.ticket.number = ++script->next_ticket;
+    event.transfer.peer = to == 0 ? RAFT_ID_NONE : (raft_id)to;
+    step(script, at, &event);
+}
+
+static void show_contacts(struct script *script, size_t at)
+{
+    struct raft_member members[RAFT_CONTACTS_MAX];
+    size_t count =
+        raft_contacts(script->cores[at].raft, members, RAFT_CONTACTS_MAX);
+    char line[128];
+    int used = snprintf(line, sizeof(line), "contacts");
+    for (size_t i = 0; i < count; i++) {
+        used += snprintf(line + used, sizeof(line) - (size_t)used, " n%lu",
+                         (unsigned long)members[i].id);
+    }
+    say(script, at, line);
 }
 
 static void note_read(struct script *script, size_t at)
@@ -613,9 +707,9 @@ static void command(struct script *script, char *line)
     char *rest = line + used;
     int numbers = sscanf(rest, "%zu %zu", &a, &b);
     if (strcmp(word, "nodes") == 0) {
-        make_nodes(script, a);
+        make_nodes(script, a, b);
     } else if (strcmp(word, "config") == 0) {
-        set_config(script, rest);
+        read_config(&script->config, rest);
     } else if (strcmp(word, "log") == 0) {
         char *at = strtok(rest, " ");
         while ((at = strtok(NULL, " ")) != NULL) {
@@ -656,6 +750,14 @@ static void command(struct script *script, char *line)
         struct raft_event event = {.type = RAFT_EVENT_DISK};
         event.disk.stalls = strcmp(text, "stalls") == 0;
         step(script, a, &event);
+    } else if (strcmp(word, "change") == 0 || strcmp(word, "insist") == 0) {
+        change(script, a, strchr(rest + 1, ' '), word[0] == 'i');
+    } else if (strcmp(word, "abort") == 0) {
+        turn_back(script, a);
+    } else if (strcmp(word, "transfer") == 0) {
+        transfer(script, a, b);
+    } else if (strcmp(word, "contacts") == 0) {
+        show_contacts(script, a);
     } else if (strcmp(word, "crash") == 0) {
         crash(script, a);
     } else if (strcmp(word, "start") == 0) {
@@ -709,6 +811,7 @@ static struct script *new_script(const char *file)
     script->settings = (struct raft_settings){
         .election_timeout_us = 1000000,
         .heartbeat_us = 100000,
+        .catch_up_us = 5000000,
         .append_bytes_max = 1 << 20,
         .append_entries_max = 64,
         .inflight_messages_max = 8,

@@ -136,6 +136,7 @@ static struct node_settings settings_of(const struct host *host)
         .election_timeout_us = 1000000,
         .heartbeat_us = 100000,
         .request_timeout_us = 5000000,
+        .catch_up_us = 3000000,
         .disk_stall_us = 5000000,
         .max_payload = MAX_PAYLOAD,
         .max_clients = 100,
