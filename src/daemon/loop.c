@@ -121,24 +121,6 @@ static void tell_status(struct loop *loop)
     notify_status(&loop->notify, text);
 }
 
-/* At log-level trace: the state of Raft, each time that it is another one. */
-static void trace(struct loop *loop)
-{
-    if (!log_wants(LOG_LEVEL_TRACE)) {
-        return;
-    }
-    struct buf now = {0};
-    raft_show(node_raft(loop->node), &now);
-    buf_append_u8(&now, '\0');
-    if (now.size != loop->shown.size ||
-        memcmp(now.data, loop->shown.data, now.size) != 0) {
-        log_line(LOG_LEVEL_TRACE, "%s", (const char *)now.data);
-        buf_clear(&loop->shown);
-        buf_append(&loop->shown, now.data, now.size);
-    }
-    buf_free(&now);
-}
-
 static void turn(struct loop *loop)
 {
     struct raft_now now;
@@ -150,7 +132,6 @@ static void turn(struct loop *loop)
         now = loop_now();
         at_us = node_turn(loop->node, now);
         flush_all(loop);
-        trace(loop);
         turns++;
     } while (node_wants_turn(loop->node) && turns < TURNS_MAX);
     bool more = node_wants_turn(loop->node) || !list_empty(&loop->dead) ||
@@ -400,7 +381,6 @@ static void end(struct loop *loop)
         event_base_free(loop->base);
     }
     notify_close(&loop->notify);
-    buf_free(&loop->shown);
     free(loop->buffer);
 }
 

@@ -35,7 +35,6 @@ struct loop {
     struct list failed_dials;
     node_conn next_number; /* odd */
     uint8_t *buffer;       /* CONNECTION_READ_MAX bytes, for every read */
-    struct buf shown;      /* the last line of the trace */
     bool stopping;
     uint64_t stop_by_us;
 };

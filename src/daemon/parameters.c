@@ -28,6 +28,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .max_pending_bytes = settings->max_pending,
         .cache_bytes = settings->cache_size,
         .forward = settings->forward,
+        .trace = settings->log_level == LOG_LEVEL_TRACE,
     };
 }
 

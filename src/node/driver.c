@@ -81,6 +81,7 @@ static void inbox_clear(struct node *node)
 
 void driver_free(struct node *node)
 {
+    buf_free(&node->traced);
     inbox_clear(node);
     list_each(at, following, &node->fetches)
     {
@@ -163,6 +164,7 @@ static void hand_save(struct node *node)
         wheel_set(&node->wheel, &node->stall,
                   node->now.mono_us + node->settings.disk_stall_us, fire_stall);
     }
+    trace_save(node);
     node->store.save(node->store.context, &node->save);
 }
 
@@ -428,6 +430,7 @@ static void carry_out(struct node *node)
     adopt_cluster(node); /* rides on the save of entry 1 */
     start_save(node, false);
     for (size_t i = 0; i < effects->message_count; i++) {
+        trace_message(node, &effects->messages[i]);
         peers_send(node, &effects->messages[i]);
     }
     for (size_t i = 0; i < effects->fetch_count; i++) {
@@ -446,7 +449,9 @@ static void carry_out(struct node *node)
  * the inbox is taken whole before the step. */
 static void step(struct node *node)
 {
+    trace_inbox(node);
     raft_step(node->raft, node->now, node->inbox, node->inbox_count);
+    trace_state(node);
     inbox_clear(node);
     carry_out(node);
 }

@@ -2,6 +2,7 @@
  *
  *   node.c     inputs are noted, the turn is driven
  *   driver.c   the only caller of raft_step(); save, send, tell
+ *   trace.c    what it is fed and what comes of it, as text
  *   submit.c   proposals: queued, appended here or forwarded, answered
  *   pending.c  who waits for which index: SUBMIT, WAIT, BARRIER
  *   link.c     one connection with a peer; peers.c who is to be reached
@@ -83,6 +84,7 @@ struct node {
     bool cluster_dirty;
     raft_index told;    /* what apps may see, as the last turn left it */
     uint64_t next_read; /* number of the next node_read */
+    struct buf traced;  /* the state as it was last traced */
 
     /* submit.c */
     struct list submit_queue;   /* not handed to any leader yet */
@@ -155,6 +157,15 @@ void driver_saved(struct node *node, enum node_save_result result);
 bool driver_fetched(struct node *node, struct node_read_answer *answer);
 void driver_init(struct node *node);
 void driver_free(struct node *node);
+
+/* ---- trace.c: notes of level trace, where the settings want them -------- */
+
+/* What the step is about to take; what is handed to the store; a message that
+ * leaves; the state, if it is another one. */
+void trace_inbox(struct node *node);
+void trace_save(struct node *node);
+void trace_message(struct node *node, const struct raft_message *message);
+void trace_state(struct node *node);
 
 /* ---- submit.c ----------------------------------------------------------- */
 

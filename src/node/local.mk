@@ -21,5 +21,6 @@ src_node_libnode_a_SOURCES = \
 	src/node/session.c src/node/session.h \
 	src/node/store.h \
 	src/node/submit.c \
+	src/node/trace.c \
 	src/node/wheel.c src/node/wheel.h \
 	src/node/why.c

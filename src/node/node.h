@@ -40,6 +40,7 @@ struct node_settings {
     uint64_t append_entries_max;
     uint64_t inflight_messages_max;
     bool forward;
+    bool trace; /* notes of LOG_LEVEL_TRACE are wanted: many */
 };
 
 /* Run-time parameters (CONFIG GET, CONFIG SET): the daemon's table of keys. */

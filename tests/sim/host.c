@@ -65,14 +65,6 @@ void host_wake(struct host *host)
     turn_at(host, host->world->now_us);
 }
 
-static void show_state(struct world *world, const struct host *host)
-{
-    struct buf buf = {0};
-    raft_show(node_raft(host->node), &buf);
-    world_show(world, host, "%.*s", (int)buf.size, (char *)buf.data);
-    buf_free(&buf);
-}
-
 /* What waited for a node that slept comes in one batch with its first turn, or
  * does not. */
 static uint64_t awake_at(struct host *host)
@@ -96,9 +88,6 @@ static void turn(struct world *world, void *subject, uint64_t life)
     }
     uint64_t deadline_us = node_turn(host->node, host_now(host));
     check_turn(host);
-    if (world_shows(world, host)) {
-        show_state(world, host);
-    }
     uint64_t at_us = world_of(host, deadline_us);
     turn_at(host, at_us > world->now_us ? at_us : world->now_us + 1);
 }
@@ -146,6 +135,7 @@ static struct node_settings settings_of(const struct host *host)
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,
         .forward = world->mix.forward,
+        .trace = world->options->trace,
     };
 }
 

@@ -144,7 +144,7 @@ static void show_speed(const struct many *many)
 
 static void show_sum(const struct many *many)
 {
-    for (int i = 0; i < HAPPENINGS; i++) {
+    for (int i = 0; i < HAPPENINGS && !many->wanted->options.trace; i++) {
         printf("  %-32s %12llu\n", happened_names[i],
                (unsigned long long)many->sum.happened[i]);
     }

@@ -302,6 +302,10 @@ static void net_pause(void *context, node_conn conn, bool paused)
 static void net_note(void *context, enum log_level level, const char *text)
 {
     const struct host *host = context;
+    if (level == LOG_LEVEL_TRACE) {
+        world_show(host->world, host, "%s", text);
+        return;
+    }
     world_trace(host->world, host, "%s: %s", log_level_name(level), text);
     if (strstr(text, "given up") != NULL) {
         world_happened(host->world, HAPPENED_STALL);
