@@ -21,6 +21,9 @@ CORE_CASES = \
 	tests/core/forged.txt \
 	tests/core/higher_term_unsticks.txt \
 	tests/core/joint.txt \
+	tests/core/keys.txt \
+	tests/core/keys_restart.txt \
+	tests/core/keys_truncated.txt \
 	tests/core/late_append.txt \
 	tests/core/leader_saves_last.txt \
 	tests/core/learner.txt \
@@ -36,6 +39,7 @@ CORE_CASES = \
 	tests/core/single_node.txt \
 	tests/core/slow_follower.txt \
 	tests/core/stale_leader_read.txt \
+	tests/core/stale_uncommitted.txt \
 	tests/core/transfer.txt \
 	tests/core/transfer_times_out.txt \
 	tests/core/vote_is_lost_with_the_crash.txt \
@@ -44,10 +48,11 @@ EXTRA_DIST += $(CORE_CASES)
 TESTS += tests/core/scripts.sh
 dist_noinst_SCRIPTS += tests/core/scripts.sh
 
-CORE_TESTS = tests/test_config tests/test_log tests/test_quorum tests/test_raft
+CORE_TESTS = tests/test_config tests/test_keys tests/test_log tests/test_quorum tests/test_raft
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
 tests_test_config_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+tests_test_keys_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_log_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_quorum_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_raft_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)

@@ -73,6 +73,9 @@ struct world {
     bool refused[TICKETS_MAX];
     size_t proposals_told;
     size_t reads_told;
+    size_t key_window;
+    struct raft_event proposed[TICKETS_MAX]; /* with a reference to the key */
+    size_t decided[5];                       /* by their enum expected */
 };
 
 void fail(const struct world *world, const char *format, ...)
@@ -84,6 +87,9 @@ void see_entry(struct world *world, const struct raft_entry *entry);
 void see_node(struct world *world, size_t at);
 void see_message(struct world *world, const struct raft_message *message);
 void see_tell(struct world *world, size_t at, const struct raft_tell *tell);
+/* What a leader says about proposals, against the whole log that it has. */
+void see_decisions(struct world *world, size_t at,
+                   const struct raft_effects *effects);
 void forget_entries(struct world *world);
 
 #endif

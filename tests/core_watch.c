@@ -243,11 +243,156 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
     case RAFT_TELL_ACCEPTED:
         world->proposals_told++;
         break;
+    case RAFT_TELL_FOUND:
     case RAFT_TELL_ROLE:
     case RAFT_TELL_CONFIG:
     case RAFT_TELL_CHANGE:
     case RAFT_TELL_TRANSFER:
         break;
+    }
+}
+
+/* ---- decisions ---------------------------------------------------------- */
+
+enum expected {
+    EXPECTED_APPENDED,
+    EXPECTED_FOUND,
+    EXPECTED_FORGOTTEN,
+    EXPECTED_FENCED,
+    EXPECTED_STALE
+};
+
+/* What is not in memory is told, and so on the disk. */
+static const struct raft_entry *entry_of(const struct machine *machine,
+                                         raft_index index)
+{
+    const struct raft_entry *entry = raft_entry_at(machine->raft, index);
+    return entry != NULL ? entry : &machine->disk.entries[index - 1];
+}
+
+static bool same_key(const struct blob *a, const struct blob *b)
+{
+    return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
+}
+
+/* The rules of SUBMIT's options, over all of the log up to `last`, read
+ * backward. */
+static enum expected expect(const struct world *world, size_t at,
+                            const struct raft_event *event, raft_index last,
+                            raft_index *index)
+{
+    const struct machine *machine = &world->machines[at];
+    raft_index last_app = 0;
+    raft_index forgotten = 0;
+    size_t keys = 0;
+    for (*index = last; *index > 0; (*index)--) {
+        const struct raft_entry *entry = entry_of(machine, *index);
+        last_app =
+            last_app == 0 && entry->kind == RAFT_KIND_APP ? *index : last_app;
+        if (entry->key == NULL) {
+            continue;
+        }
+        if (++keys > world->key_window) {
+            forgotten = *index;
+            break;
+        }
+        if (event->propose.key != NULL &&
+            same_key(entry->key, event->propose.key)) {
+            return EXPECTED_FOUND;
+        }
+    }
+    *index = forgotten;
+    if (event->propose.key != NULL && forgotten > event->propose.since) {
+        return EXPECTED_FORGOTTEN;
+    }
+    if (event->propose.fence != 0 &&
+        event->propose.fence != raft_term_at(machine->raft, last)) {
+        return EXPECTED_FENCED;
+    }
+    *index = last_app;
+    return last_app > event->propose.after ? EXPECTED_STALE : EXPECTED_APPENDED;
+}
+
+static enum expected said(const struct raft_tell *tell)
+{
+    if (tell->type == RAFT_TELL_ACCEPTED) {
+        return EXPECTED_APPENDED;
+    }
+    if (tell->type == RAFT_TELL_FOUND) {
+        return EXPECTED_FOUND;
+    }
+    return tell->refusal == RAFT_REFUSED_FENCED      ? EXPECTED_FENCED
+           : tell->refusal == RAFT_REFUSED_FORGOTTEN ? EXPECTED_FORGOTTEN
+                                                     : EXPECTED_STALE;
+}
+
+/* Whoever waits for an index compares the term there, unless it is 0. */
+static void see_term(const struct world *world, size_t at,
+                     const struct raft_tell *tell)
+{
+    const struct machine *machine = &world->machines[at];
+    struct raft_status status;
+    raft_status(machine->raft, &status);
+    raft_term term = tell->index <= status.commit
+                         ? 0
+                         : raft_term_at(machine->raft, tell->index);
+    if (tell->term != term && (term == 0 || tell->term == 0)) {
+        /* It may have been committed in the same step, after that. */
+        term = raft_term_at(machine->raft, tell->index);
+    }
+    if (tell->term != term) {
+        fail(world, "n%zu names entry %llu as of t%llu, not t%llu", at,
+             (unsigned long long)tell->index, (unsigned long long)tell->term,
+             (unsigned long long)term);
+    }
+}
+
+static void see_decision(struct world *world, size_t at, raft_index last,
+                         const struct raft_tell *tell)
+{
+    raft_index index;
+    enum expected wanted =
+        expect(world, at, &world->proposed[tell->ticket.number], last, &index);
+    if (said(tell) != wanted) {
+        fail(world, "n%zu decides %d where %d is right", at, said(tell),
+             wanted);
+    }
+    world->decided[wanted]++;
+    if (wanted == EXPECTED_APPENDED || wanted == EXPECTED_FENCED) {
+        return;
+    }
+    if (tell->index != index) {
+        fail(world, "n%zu decides %d by entry %llu, not by %llu", at, wanted,
+             (unsigned long long)tell->index, (unsigned long long)index);
+    }
+    if (wanted != EXPECTED_FORGOTTEN) {
+        see_term(world, at, tell);
+    }
+}
+
+static bool is_decision(const struct raft_tell *tell)
+{
+    return tell->type == RAFT_TELL_ACCEPTED || tell->type == RAFT_TELL_FOUND ||
+           (tell->type == RAFT_TELL_REFUSED &&
+            tell->refusal != RAFT_REFUSED_BUSY &&
+            tell->refusal != RAFT_REFUSED_NOT_LEADER);
+}
+
+/* Backward: what was appended after a decision was not in the log for it. */
+void see_decisions(struct world *world, size_t at,
+                   const struct raft_effects *effects)
+{
+    struct raft_status status;
+    raft_status(world->machines[at].raft, &status);
+    raft_index last = status.last;
+    for (size_t i = effects->tell_count; i > 0; i--) {
+        const struct raft_tell *tell = &effects->tells[i - 1];
+        if (tell->type == RAFT_TELL_ACCEPTED) {
+            last = tell->index - 1;
+        }
+        if (is_decision(tell)) {
+            see_decision(world, at, last, tell);
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "core/keys.h"
 #include "core_random.h"
 
 #define STEPS 3000
@@ -101,6 +102,7 @@ static void step(struct world *world, size_t at, const struct raft_event *event)
     for (size_t i = 0; i < effects->tell_count; i++) {
         see_tell(world, at, &effects->tells[i]);
     }
+    see_decisions(world, at, effects);
     for (size_t i = 0; i < effects->fetch_count; i++) {
         for (size_t k = 0; k < machine->fetch_count; k++) {
             if (machine->fetches[k].peer == effects->fetches[i].peer) {
@@ -218,6 +220,16 @@ static void boot(struct world *world, size_t at)
     first -= (size_t)prng_below(&world->prng, first);
     start.tail = &disk->entries[first - 1];
     start.tail_count = disk->count - first + 1;
+    struct buf keys = {0};
+    keys_pack_begin(&keys, 0);
+    for (size_t i = 0; i + 1 < first; i++) {
+        const struct blob *key = disk->entries[i].key;
+        if (key != NULL) {
+            keys_pack_add(&keys, i + 1, key->data, key->size);
+        }
+    }
+    start.keys = keys.data;
+    start.keys_size = keys.size;
     struct raft_settings settings = {.id = (raft_id)at,
                                      .seed = world->seed * 4096 + world->boots,
                                      .election_timeout_us = 50000,
@@ -228,7 +240,8 @@ static void boot(struct world *world, size_t at)
                                      .inflight_bytes_max = 1000,
                                      .catch_up_us = 2000000,
                                      .uncommitted_bytes_max = 1500,
-                                     .window_bytes_max = 700};
+                                     .window_bytes_max = 700,
+                                     .key_window = world->key_window};
     world->boots++;
     const char *why = NULL;
     struct raft_now now = {.mono_us = machine->clock_us};
@@ -243,6 +256,7 @@ static void boot(struct world *world, size_t at)
     if (start.config_count > 0) {
         machine->config = *raft_config_now(machine->raft, NULL);
     }
+    buf_free(&keys);
     free(runs);
     free(others);
     free(configs);
@@ -278,7 +292,29 @@ static uint64_t next_ticket(struct world *world)
     return world->tickets;
 }
 
-static uint64_t propose(struct world *world, size_t at)
+/* Few keys, so that they are met again; indexes around the end of the log. */
+static void choose_options(struct world *world, size_t at,
+                           struct raft_event *event)
+{
+    struct raft_status status;
+    raft_status(world->machines[at].raft, &status);
+    uint64_t back = prng_below(&world->prng, 12);
+    raft_index near = status.last > back ? status.last - back : 0;
+    if (one_in(world, 2)) {
+        uint8_t key[RAFT_KEY_MAX] = {(uint8_t)prng_below(&world->prng, 9)};
+        size_t size = key[0] == 0 ? RAFT_KEY_MAX : (size_t)1 + key[0] % 3;
+        event->propose.key = blob_copy(key, size);
+        event->propose.since = one_in(world, 2) ? RAFT_INDEX_NONE : near;
+    }
+    if (one_in(world, 10)) {
+        event->propose.fence = one_in(world, 2) ? status.term : near + 1;
+    }
+    if (one_in(world, 6)) {
+        event->propose.after = near;
+    }
+}
+
+static uint64_t propose(struct world *world, size_t at, bool options)
 {
     struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
     uint64_t ticket = next_ticket(world);
@@ -287,7 +323,15 @@ static uint64_t propose(struct world *world, size_t at)
     memcpy(payload, &ticket, sizeof(ticket));
     event.propose.payload =
         blob_copy(payload, 8 + (size_t)prng_below(&world->prng, 56));
+    event.propose.since = RAFT_INDEX_NONE;
+    event.propose.after = RAFT_INDEX_NONE;
+    if (options) {
+        choose_options(world, at, &event);
+    }
+    world->proposed[ticket] = event;
+    blob_share(event.propose.key);
     step(world, at, &event);
+    blob_free(event.propose.key);
     blob_free(event.propose.payload);
     return ticket;
 }
@@ -369,7 +413,7 @@ static void disturb(struct world *world)
         machine->speed = prng_range(&world->prng, 1, 8);
     }
     if (one_in(world, 3)) {
-        propose(world, at);
+        propose(world, at, true);
     }
     if (one_in(world, 4)) {
         read_now(world, at);
@@ -421,7 +465,7 @@ static void check_progress(struct world *world)
     if (leader == 0) {
         fail(world, "nobody leads, though all is well");
     }
-    uint64_t ticket = propose(world, leader);
+    uint64_t ticket = propose(world, leader, false);
     size_t reads = world->reads_told;
     for (size_t at = 1; at <= world->count; at++) {
         if (is_member(world, leader, at)) {
@@ -519,9 +563,14 @@ static void free_world(struct world *world)
     for (size_t i = 0; i < world->way_count; i++) {
         raft_message_clear(&world->way[i].message);
     }
+    for (size_t i = 0; i <= world->tickets; i++) {
+        blob_free(world->proposed[i].propose.key);
+    }
     forget_entries(world);
     free(world);
 }
+
+static size_t decided[5]; /* of all seeds: none may be missing */
 
 static void run(uint64_t seed, bool verbose)
 {
@@ -529,6 +578,7 @@ static void run(uint64_t seed, bool verbose)
     running = seed;
     world->seed = seed;
     prng_seed(&world->prng, seed);
+    world->key_window = 1 + (size_t)prng_below(&world->prng, 8);
     make_config(world);
     make_disks(world);
     for (size_t at = 1; at <= world->count; at++) {
@@ -546,6 +596,9 @@ static void run(uint64_t seed, bool verbose)
                (unsigned long long)seed, world->count,
                (unsigned long long)world->commit, world->proposals_told,
                world->reads_told, (unsigned long long)world->boots);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        decided[i] += world->decided[i];
     }
     free_world(world);
 }
@@ -566,6 +619,15 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         run(seed, false);
+    }
+    printf("proposals: %zu appended, %zu found, %zu forgotten, %zu fenced, "
+           "%zu stale\n",
+           decided[0], decided[1], decided[2], decided[3], decided[4]);
+    for (size_t i = 0; i < 5; i++) {
+        if (decided[i] == 0) {
+            printf("a kind of decision was never made\n");
+            return 1;
+        }
     }
     printf("%llu passed, 0 failed\n", (unsigned long long)seeds);
     return 0;

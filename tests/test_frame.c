@@ -194,6 +194,32 @@ static void a_hello_comes_back_as_it_was(void **state)
     buf_free(&bytes);
 }
 
+static void a_proposal_comes_back_with_its_options(void **state)
+{
+    (void)state;
+    struct out out = {0};
+    struct blob *key = blob_copy("key", 3);
+    struct frame_forward item = {
+        .number = 9, .fence = 8, .since = 7, .after = 6, .key = key};
+    struct frame_forward *back = NULL;
+    size_t count = 0;
+    frame_write_forwards(&out, &item, 1);
+    struct buf bytes = flat(&out);
+    struct frame frame = {.body = bytes.data + FRAME_HEAD_SIZE,
+                          .size = bytes.size - FRAME_HEAD_SIZE};
+    assert_true(frame_read_forwards(&frame, 1, &back, &count));
+    assert_int_equal(back->number, 9);
+    assert_int_equal(back->fence, 8);
+    assert_int_equal(back->since, 7);
+    assert_int_equal(back->after, 6);
+    assert_memory_equal(back->key->data, "key", 3);
+    assert_null(back->payload);
+    blob_free(back->key);
+    free(back);
+    blob_free(key);
+    buf_free(&bytes);
+}
+
 static void an_append_comes_back_and_shares_large_payloads(void **state)
 {
     (void)state;
@@ -302,6 +328,7 @@ int main(void)
         cmocka_unit_test(every_type_comes_back_wherever_it_is_cut),
         cmocka_unit_test(a_hello_comes_back_as_it_was),
         cmocka_unit_test(an_append_comes_back_and_shares_large_payloads),
+        cmocka_unit_test(a_proposal_comes_back_with_its_options),
         cmocka_unit_test(a_flipped_bit_is_always_found),
         cmocka_unit_test(random_changes_under_a_right_checksum_do_no_harm),
         cmocka_unit_test(a_frame_that_is_too_long_or_too_short_ends_the_stream),

@@ -16,7 +16,8 @@ static const struct raft_settings settings = {.id = 2,
                                               .inflight_bytes_max = 1 << 20,
                                               .catch_up_us = 2000000,
                                               .uncommitted_bytes_max = 1 << 20,
-                                              .window_bytes_max = 1 << 20};
+                                              .window_bytes_max = 1 << 20,
+                                              .key_window = 100};
 
 static struct blob *config_bytes(const char *text)
 {

@@ -30,6 +30,11 @@ struct digest digest_of(const void *data, size_t size)
     return canonical(XXH3_128bits(data, size));
 }
 
+uint32_t digest_short(const void *data, size_t size, uint64_t seed)
+{
+    return (uint32_t)XXH3_64bits_withSeed(data, size, seed);
+}
+
 static size_t gather(uint8_t *to, size_t at, const void *data, size_t size)
 {
     if (size > 0) {

@@ -21,6 +21,9 @@ struct digest digest_chain(struct digest before, const void *head,
                            size_t head_size, const void *key, size_t key_size,
                            const void *payload, size_t payload_size);
 
+/* 32 bits, for a table in memory: they go nowhere else. */
+uint32_t digest_short(const void *data, size_t size, uint64_t seed);
+
 bool digest_equal(struct digest a, struct digest b);
 bool digest_is_zero(struct digest digest);
 

@@ -34,6 +34,8 @@ static void check_state(const struct raft *raft)
     assert(log_last_term(log) <= raft->term);
     assert(raft->state_saved <= raft->state_handed);
     assert(raft->state_handed <= raft->state);
+    assert(raft->keys.forgotten <= raft->commit);
+    assert(raft->keys.committed <= raft->keys.window);
     if (raft->role == RAFT_ROLE_LEADER) {
         assert(raft->leader == raft->settings.id);
         assert(raft->state_saved == raft->state);

@@ -3,6 +3,7 @@
 #define RAFTSC_CORE_INTERNAL_H
 
 #include "base/prng.h"
+#include "core/keys.h"
 #include "core/log.h"
 #include "core/quorum.h"
 #include "core/raft.h"
@@ -146,6 +147,7 @@ struct raft {
     uint64_t state_handed; /* … those given to the store … */
     uint64_t state_saved;  /* … and those that are durable */
     struct raft_log log;
+    struct raft_keys keys;
     raft_index commit;
     raft_index told;
     raft_index saved;         /* the log is durable up to here */
@@ -259,6 +261,12 @@ void lead_tick(struct raft *raft);
 void lead_commit(struct raft *raft);
 /* Sends what there is to be sent; a new round first, where one is wanted. */
 void lead_flush(struct raft *raft);
+
+/* ---- propose.c ---------------------------------------------------------- */
+
+/* True: nothing is to be appended for this proposal, and *tell says why. */
+bool propose_decided(const struct raft *raft, const struct raft_event *event,
+                     struct raft_tell *tell);
 
 /* Sends heartbeats now, as a new round. */
 void lead_heartbeat(struct raft *raft);

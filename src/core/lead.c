@@ -90,8 +90,9 @@ void lead_propose(struct raft *raft, const struct raft_event *event)
         transfer_hold(raft, event);
         return;
     }
-    if (event->propose.fence != 0 && event->propose.fence != raft->term) {
-        lead_refuse(raft, event, RAFT_REFUSED_FENCED);
+    struct raft_tell decision;
+    if (propose_decided(raft, event, &decision)) {
+        raft_tell(raft, &decision);
         return;
     }
     struct raft_entry entry = {.kind = RAFT_KIND_APP,

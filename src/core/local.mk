@@ -6,9 +6,11 @@ src_core_libcore_a_SOURCES = \
 	src/core/election.c \
 	src/core/follow.c \
 	src/core/internal.h \
+	src/core/keys.c src/core/keys.h \
 	src/core/lead.c \
 	src/core/log.c src/core/log.h \
 	src/core/member.c \
+	src/core/propose.c \
 	src/core/quorum.c src/core/quorum.h \
 	src/core/raft.c src/core/raft.h \
 	src/core/read.c \

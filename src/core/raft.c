@@ -148,6 +148,7 @@ void raft_append(struct raft *raft, struct raft_entry *entry)
 {
     entry->chain =
         raft_entry_chain(log_chain(&raft->log, raft->log.last), entry);
+    keys_add(&raft->keys, entry);
     if (log_append(&raft->log, entry)) {
         config_changed(raft);
     }
@@ -157,6 +158,7 @@ void raft_truncate(struct raft *raft, raft_index from)
 {
     assert(from > raft->commit);
     bool config = log_truncate(&raft->log, from);
+    keys_truncate(&raft->keys, from);
     if (raft->handed >= from) {
         raft->handed = from - 1;
         if (raft->truncate_from == 0 || from < raft->truncate_from) {
@@ -200,9 +202,28 @@ void raft_set_commit(struct raft *raft, raft_index commit)
         }
     }
     raft->commit = commit;
+    keys_commit(&raft->keys, commit);
 }
 
 /* ---- life --------------------------------------------------------------- */
+
+/* What was remembered before the tail, and what the tail brings. */
+static const char *open_keys(struct raft *raft, const struct raft_start *start)
+{
+    raft_index first = start->last + 1 - start->tail_count;
+    keys_open(&raft->keys, raft->settings.key_window, raft->settings.seed);
+    if (start->keys_size > 0) {
+        const char *why =
+            keys_unpack(&raft->keys, start->keys, start->keys_size, first);
+        if (why != NULL) {
+            return why;
+        }
+    }
+    for (size_t i = 0; i < start->tail_count; i++) {
+        keys_add(&raft->keys, &start->tail[i]);
+    }
+    return NULL;
+}
 
 struct raft *raft_new(const struct raft_settings *settings,
                       const struct raft_start *start, struct raft_now now,
@@ -216,12 +237,16 @@ struct raft *raft_new(const struct raft_settings *settings,
     raft->vote = start->vote;
     raft->leader = RAFT_ID_NONE;
     *why = log_open(&raft->log, start);
+    if (*why == NULL) {
+        *why = open_keys(raft, start);
+    }
     if (*why != NULL) {
         raft_free(raft);
         return NULL;
     }
     raft->commit =
         start->commit > start->base_index ? start->commit : start->base_index;
+    keys_commit(&raft->keys, raft->commit);
     raft->told = raft->commit;
     raft->commit_handed = raft->commit;
     raft->saved = raft->log.last;
@@ -257,6 +282,7 @@ void raft_free(struct raft *raft)
     free(raft->reads);
     transfer_free(raft);
     log_close(&raft->log);
+    keys_close(&raft->keys);
     free(raft);
 }
 
@@ -269,6 +295,7 @@ void raft_set(struct raft *raft, const struct raft_settings *settings)
     raft->settings.seed = kept.seed;
     /* The rings of flights are as long as they were made. */
     raft->settings.inflight_messages_max = kept.inflight_messages_max;
+    keys_set_window(&raft->keys, settings->key_window, raft->commit);
     if (settings->election_timeout_us != old_timeout_us) {
         election_reset(raft);
     }
@@ -498,6 +525,9 @@ void raft_status(const struct raft *raft, struct raft_status *status)
         .uncommitted_bytes = raft->uncommitted_bytes,
         .elections = raft->elections,
         .window_bytes = raft->log.window_bytes,
+        .keys_held = raft->keys.count,
+        .keys_bytes = keys_memory(&raft->keys),
+        .keys_forgotten = raft->keys.forgotten,
     };
 }
 
@@ -543,6 +573,25 @@ const struct raft_entry *raft_entry_at(const struct raft *raft,
 raft_term raft_term_at(const struct raft *raft, raft_index index)
 {
     return log_term(&raft->log, index);
+}
+
+bool raft_chain_at(const struct raft *raft, raft_index index,
+                   struct digest *chain)
+{
+    *chain = log_chain(&raft->log, index);
+    return index == raft->log.base ||
+           (index <= raft->log.last && !digest_is_zero(*chain));
+}
+
+raft_index raft_key_index(const struct raft *raft, const struct blob *key)
+{
+    return keys_find_upto(&raft->keys, key, raft->told);
+}
+
+void raft_keys_pack(const struct raft *raft, raft_index upto, struct buf *buf)
+{
+    assert(upto <= raft->told);
+    keys_pack(&raft->keys, upto, buf);
 }
 
 raft_index raft_last_app_at(const struct raft *raft, raft_index index)

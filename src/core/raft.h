@@ -65,6 +65,7 @@ struct raft_settings {
     size_t inflight_bytes_max;
     size_t uncommitted_bytes_max; /* a leader's; above it RAFT_REFUSED_BUSY */
     size_t window_bytes_max;      /* saved and told entries kept in memory */
+    size_t key_window; /* keys remembered: 1 .. RAFT_KEY_WINDOW_MAX */
 };
 
 /* A run of entries of one term: it ends where the next one begins. */
@@ -104,6 +105,11 @@ struct raft_start {
      * to be committed can be truncated.  The rest is fetched when needed. */
     const struct raft_entry *tail;
     size_t tail_count;
+    /* The keys of all entries before the tail that are remembered, those of
+     * the base too, packed as in core/keys.h; size 0: there are none.  Those
+     * of the tail are in it. */
+    const void *keys;
+    size_t keys_size;
 };
 
 /* NULL where `start` contradicts itself (a vote without a term, runs that do
@@ -204,8 +210,13 @@ struct raft_event {
         const struct raft_message *message;
         struct {
             struct raft_ticket ticket;
-            raft_term fence; /* 0: none; else only in this very term */
-            struct blob *key;
+            struct blob *key; /* NULL: none; else only where no entry that
+                                 is remembered has it … */
+            raft_index since; /* … nor one behind `since` that is forgotten;
+                                 RAFT_INDEX_NONE: that does not matter */
+            raft_term fence;  /* 0: none; else only in this very term */
+            raft_index after; /* only if no app's entry is behind this one;
+                                 RAFT_INDEX_NONE: wherever */
             struct blob *payload;
         } propose;
         struct {
@@ -264,11 +275,17 @@ uint64_t raft_deadline_us(const struct raft *raft);
 enum raft_refusal {
     RAFT_REFUSED_NOT_LEADER, /* `leader` may know more */
     RAFT_REFUSED_BUSY,       /* too much is uncommitted */
-    RAFT_REFUSED_FENCED      /* `term` is the present one */
+    RAFT_REFUSED_FENCED,     /* `term` is the present one */
+    RAFT_REFUSED_STALE,      /* entry `index` of `term` is an app's, behind
+                                `after`: the last one; `term` as below */
+    RAFT_REFUSED_FORGOTTEN   /* keys up to `index`, which is behind `since`,
+                                are forgotten */
 };
 
 enum raft_tell_type {
     RAFT_TELL_ACCEPTED, /* a proposal is entry `index` of `term` */
+    RAFT_TELL_FOUND,    /* nothing was appended: entry `index` of `term` has
+                           the key; term 0: it is committed */
     RAFT_TELL_REFUSED,  /* a proposal never entered the log */
     RAFT_TELL_READ,     /* a read may go on once `index` is told here */
     RAFT_TELL_COMMIT,   /* entries up to `index` are committed and saved here */
@@ -361,6 +378,9 @@ struct raft_status {
     size_t uncommitted_bytes;
     uint64_t elections; /* campaigns begun here, since the start */
     uint64_t window_bytes;
+    size_t keys_held; /* keys in memory */
+    size_t keys_bytes;
+    raft_index keys_forgotten; /* the newest entry whose key is not; 0: none */
 };
 
 void raft_status(const struct raft *raft, struct raft_status *status);
@@ -405,6 +425,18 @@ const struct raft_entry *raft_entry_at(const struct raft *raft,
 
 /* The term of an entry base .. last, from memory, always known; 0 elsewhere. */
 raft_term raft_term_at(const struct raft *raft, raft_index index);
+
+/* The digest of the log up to entry `index`, where it is in memory. */
+bool raft_chain_at(const struct raft *raft, raft_index index,
+                   struct digest *chain);
+
+/* The newest told entry that carries `key` (1 .. RAFT_KEY_MAX bytes), of those
+ * remembered; 0: none. */
+raft_index raft_key_index(const struct raft *raft, const struct blob *key);
+
+/* Appended to `buf`, packed as in core/keys.h: the keys that a base at `upto`,
+ * which must be told, carries. */
+void raft_keys_pack(const struct raft *raft, raft_index upto, struct buf *buf);
 
 /* The last entry of RAFT_KIND_APP at or before `index`, of those told; it is
  * kept exact for every index that a read can ask for.  0: none. */

@@ -41,6 +41,13 @@ void raft_show(const struct raft *raft, struct buf *buf)
                (unsigned long long)raft->saved,
                (unsigned long long)raft->commit,
                (unsigned long long)raft->told);
+    if (raft->keys.count > 0 || raft->keys.forgotten > 0) {
+        buf_printf(buf, " keys %lu", (unsigned long)raft->keys.count);
+    }
+    if (keys_forgotten(&raft->keys) > 0) {
+        buf_printf(buf, " forgotten ..%llu",
+                   (unsigned long long)keys_forgotten(&raft->keys));
+    }
     if (raft->read_count > 0) {
         buf_printf(buf, " reads %zu", raft->read_count);
     }

@@ -16,6 +16,8 @@ typedef uint64_t raft_term;  /* 0 is before the first election */
 typedef uint32_t raft_id;    /* 0 .. 2^32 - 2 */
 
 #define RAFT_ID_NONE UINT32_MAX
+/* Where an index may be missing and 0 is one. */
+#define RAFT_INDEX_NONE UINT64_MAX
 
 /* The largest payload that any node accepts from another one, bytes. */
 #define RAFT_PAYLOAD_MAX ((size_t)64 * 1024 * 1024)

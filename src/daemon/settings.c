@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/config.h"
+#include "core/keys.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define SECOND UINT64_C(1000000)
@@ -38,6 +39,8 @@ static const struct setting table[] = {
     {"heartbeat-interval", SETTING_DURATION, AT(heartbeat_us), 0, "100ms", 1000,
      SECOND * 20, true},
     {"id", SETTING_ID, AT(id), 0, NULL, 0, RAFT_ID_NONE - 1, false},
+    {"key-window", SETTING_NUMBER, AT(key_window), 0, "262144", 1,
+     RAFT_KEY_WINDOW_MAX, true},
     {"log-format", SETTING_FORMAT, AT(log_format), 0, "text", 0, 0, true},
     {"log-level", SETTING_LEVEL, AT(log_level), 0, "info", 0, 0, true},
     {"max-clients", SETTING_NUMBER, AT(max_clients), 0, "1024", 1, 100000,

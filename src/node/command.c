@@ -19,6 +19,8 @@ static const struct command table[] = {
     {"CONFIG",
      "[HISTORY | BOOTSTRAP member … | GET pattern … | SET key value …]",
      "The members, and run-time parameters.", 1, -1, false, command_config},
+    {"DIGEST", "[index]", "The digest of the log up to a committed index.", 1,
+     2, false, command_digest},
     {"ECHO", "message", "Reply with the message.", 2, 2, false, command_echo},
     {"EVENTS", "", "Stream changes of role, leader, members, cluster.", 1, 1,
      true, command_events},
@@ -28,6 +30,9 @@ static const struct command table[] = {
      false, command_hello},
     {"INFO", "[section …]", "The state of the node, as text.", 1, -1, false,
      command_info},
+    {"OUTCOME", "key [SINCE index]",
+     "The index of the committed entry that carries a key.", 2, 4, false,
+     command_outcome},
     {"PING", "[message]", "Reply PONG, or the message.", 1, 2, true,
      command_ping},
     {"QUIT", "", "Answer what was asked, and close.", 1, 1, true, command_quit},
@@ -39,8 +44,9 @@ static const struct command table[] = {
      command_role},
     {"SELECT", "0", "For clients that select a database.", 2, 2, false,
      command_select},
-    {"SUBMIT", "payload [TERM term] [TIMEOUT ms]",
-     "Append a payload to the log; reply with its index once committed.", 2, 6,
+    {"SUBMIT",
+     "payload [KEY key [SINCE index]] [TERM term] [AFTER index] [TIMEOUT ms]",
+     "Append a payload to the log; reply with its index once committed.", 2, 12,
      false, command_submit},
     {"WAIT", "index [timeout-ms]", "Wait until an index is committed here.", 2,
      3, false, command_wait},
@@ -131,6 +137,18 @@ bool command_number(struct node *node, struct request *request,
                   "9223372036854775807",
                   what, shown);
     return false;
+}
+
+struct blob *command_key(struct node *node, struct request *request,
+                         const struct resp_word *word)
+{
+    if (word->data == NULL || word->size < 1 || word->size > RAFT_KEY_MAX) {
+        request_error(node, request, ERROR_ERR,
+                      "the key has %zu bytes: expected 1 to %zu", word->size,
+                      RAFT_KEY_MAX);
+        return NULL;
+    }
+    return blob_copy(word->data, word->size);
 }
 
 bool command_timeout(struct node *node, struct request *request,

@@ -1,110 +1,5 @@
-/* Commands about the log: what goes in, and what comes out. */
+/* Commands about the log: what comes out of it, and what is known of it. */
 #include "node/commands.h"
-
-/* ---- SUBMIT ------------------------------------------------------------- */
-
-struct submit_options {
-    raft_term fence;
-    uint64_t timeout_us;
-};
-
-static bool parse_submit(struct node *node, struct request *request,
-                         const struct resp_request *args,
-                         struct submit_options *options)
-{
-    *options = (struct submit_options){.timeout_us =
-                                           node->settings.request_timeout_us};
-    for (size_t i = 2; i < args->count; i += 2) {
-        const struct resp_word *word = &args->words[i];
-        bool last = i + 1 == args->count;
-        if (command_is(word, "TERM") && !last) {
-            if (!command_number(node, request, word + 1, "the term",
-                                &options->fence)) {
-                return false;
-            }
-            if (options->fence == 0) {
-                request_error(node, request, ERROR_ERR,
-                              "the term is 0: expected the one in which this "
-                              "app was told that it leads");
-                return false;
-            }
-        } else if (command_is(word, "TIMEOUT") && !last) {
-            if (!command_timeout(node, request, word + 1,
-                                 &options->timeout_us)) {
-                return false;
-            }
-        } else {
-            command_syntax(node, request, word,
-                           "SUBMIT payload [TERM term] [TIMEOUT ms]");
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool not_leader(struct node *node, struct request *request)
-{
-    struct raft_status status;
-    raft_status(node->raft, &status);
-    if (node->settings.forward || status.role == RAFT_ROLE_LEADER ||
-        status.leader == RAFT_ID_NONE) {
-        return false;
-    }
-    request_error(node, request, ERROR_NOTLEADER, "%lu %s",
-                  (unsigned long)status.leader,
-                  peers_address(node, status.leader));
-    return true;
-}
-
-/* What is refused here has not been handed to anybody. */
-static bool submit_door(struct node *node, struct request *request,
-                        const struct resp_word *payload)
-{
-    if (payload->data == NULL || payload->size > node->settings.max_payload) {
-        request_error(node, request, ERROR_TOOBIG,
-                      "the payload has %zu bytes: expected at most %llu "
-                      "(max-payload)",
-                      payload->size,
-                      (unsigned long long)node->settings.max_payload);
-        return false;
-    }
-    if (!node_door(node, request) || not_leader(node, request)) {
-        return false;
-    }
-    if (node->stopping) {
-        request_error(node, request, ERROR_NOLEADER,
-                      "this node is stopping: ask another one");
-        return false;
-    }
-    if (node->no_room) {
-        request_error(node, request, ERROR_DISK,
-                      "the disk of this node is full: nothing can be saved");
-        return false;
-    }
-    if (node->submit_bytes > 0 &&
-        node->submit_bytes + payload->size > node->settings.max_pending_bytes) {
-        request_error(node, request, ERROR_BUSY,
-                      "%zu bytes wait to be committed: at most %llu do "
-                      "(max-pending)",
-                      node->submit_bytes,
-                      (unsigned long long)node->settings.max_pending_bytes);
-        return false;
-    }
-    return true;
-}
-
-void command_submit(struct node *node, struct session *session,
-                    struct request *request, const struct resp_request *args)
-{
-    (void)session;
-    struct submit_options options;
-    const struct resp_word *payload = &args->words[1];
-    if (parse_submit(node, request, args, &options) &&
-        submit_door(node, request, payload)) {
-        submit_add(node, request, options.fence, NULL, resp_word_blob(payload),
-                   options.timeout_us);
-    }
-}
 
 /* ---- WAIT, BARRIER ------------------------------------------------------ */
 
@@ -130,7 +25,7 @@ void command_barrier(struct node *node, struct session *session,
         !command_timeout(node, request, &args->words[1], &timeout_us)) {
         return;
     }
-    if (node_door(node, request) && !not_leader(node, request)) {
+    if (node_door(node, request) && !command_not_leader(node, request)) {
         pending_barrier(node, request, timeout_us);
     }
 }

@@ -4,8 +4,21 @@
 
 #include "node/command.h"
 
-/* command_log.c */
+/* command_submit.c */
 command_run command_submit;
+/* True, and the request is answered NOTLEADER: this node does not lead, and
+ * passes nothing on. */
+bool command_not_leader(struct node *node, struct request *request);
+
+/* command_keys.c */
+command_run command_outcome;
+command_run command_digest;
+/* The read index of an OUTCOME is told. */
+void command_outcome_told(struct node *node, struct request *request);
+/* The store's answer about a DIGEST: true if it was one's, which takes it. */
+bool command_digest_read(struct node *node, struct node_read_answer *answer);
+
+/* command_log.c */
 command_run command_wait;
 command_run command_barrier;
 command_run command_read;
@@ -35,6 +48,9 @@ bool command_is(const struct resp_word *word, const char *name);
 bool command_number(struct node *node, struct request *request,
                     const struct resp_word *word, const char *what,
                     uint64_t *value);
+/* One to 128 bytes, which the caller owns; NULL: it is answered. */
+struct blob *command_key(struct node *node, struct request *request,
+                         const struct resp_word *word);
 /* Milliseconds; 0 means none. */
 bool command_timeout(struct node *node, struct request *request,
                      const struct resp_word *word, uint64_t *timeout_us);

@@ -400,10 +400,9 @@ static void tell(struct node *node, const struct raft_tell *tell)
 {
     switch (tell->type) {
     case RAFT_TELL_ACCEPTED:
-        submit_accepted(node, tell->ticket, tell->index, tell->term);
-        break;
+    case RAFT_TELL_FOUND:
     case RAFT_TELL_REFUSED:
-        submit_refused(node, tell->ticket, tell->refusal, tell->term);
+        submit_decided(node, tell);
         break;
     case RAFT_TELL_READ:
         pending_read(node, tell->ticket, tell->index);

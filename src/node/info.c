@@ -53,6 +53,9 @@ static void raft(const struct node *node, struct buf *buf)
     line(buf, "last_index", status.last);
     line(buf, "saved_index", status.saved);
     line(buf, "first_index", status.first);
+    line(buf, "keys", status.keys_held);
+    line(buf, "keys_bytes", status.keys_bytes);
+    line(buf, "keys_forgotten_index", status.keys_forgotten);
     if (node->waiting[0] != '\0') {
         buf_printf(buf, "waiting_for:%s\r\n", node->waiting);
     }

@@ -133,6 +133,7 @@ struct node {
     struct list feeds_idle; /* streams that wait for the next entry */
     struct list readers;    /* requests: READ … BLOCK that waits */
     struct map reads;       /* node_read number -> struct feed_read */
+    struct map digests;     /* node_read number -> struct request: DIGEST */
     size_t follower_count;
     size_t watcher_count;
     struct list watchers;           /* sessions with EVENTS */
@@ -169,16 +170,15 @@ void trace_state(struct node *node);
 
 /* ---- submit.c ----------------------------------------------------------- */
 
-/* Takes a SUBMIT that passed the door: it is answered with its index, or an
- * error of raftsc-app(7).  Takes one reference to key and payload. */
-void submit_add(struct node *node, struct request *request, raft_term fence,
-                struct blob *key, struct blob *payload, uint64_t timeout_us);
+/* Takes a SUBMIT that passed the door, whose key, since, fence, after and
+ * payload are set: it is answered with its index, or an error of
+ * raftsc-app(7). */
+void submit_add(struct node *node, struct request *request,
+                uint64_t timeout_us);
 /* Hands what is queued to the leader, if there is one to be reached. */
 void submit_pump(struct node *node);
-void submit_accepted(struct node *node, struct raft_ticket ticket,
-                     raft_index index, raft_term term);
-void submit_refused(struct node *node, struct raft_ticket ticket,
-                    enum raft_refusal refusal, raft_term term);
+/* What core decided about one: ACCEPTED, FOUND or REFUSED. */
+void submit_decided(struct node *node, const struct raft_tell *tell);
 /* The link to `peer` is gone: what it was handed has an unknown end. */
 void submit_link_lost(struct node *node, raft_id peer);
 /* `request`, a SUBMIT, is about to be answered: it no longer counts. */

@@ -4,7 +4,9 @@ src_node_libnode_a_SOURCES = \
 	src/node/command.c src/node/command.h \
 	src/node/command_config.c \
 	src/node/command_connection.c \
+	src/node/command_keys.c \
 	src/node/command_log.c \
+	src/node/command_submit.c \
 	src/node/commands.h \
 	src/node/driver.c \
 	src/node/events.c src/node/events.h \

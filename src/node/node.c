@@ -1,4 +1,4 @@
-#include "node/internal.h"
+#include "node/commands.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -56,6 +56,7 @@ static struct raft_settings raft_settings_of(const struct node *node,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = (size_t)node->settings.max_pending_bytes,
         .window_bytes_max = (size_t)node->settings.cache_bytes,
+        .key_window = (size_t)node->settings.key_window,
     };
 }
 
@@ -135,6 +136,7 @@ void node_free(struct node *node)
     submit_free(node);
     driver_free(node);
     pending_free(&node->pending);
+    map_free(&node->digests);
     free_settings(&node->settings);
     free(node);
 }
@@ -143,7 +145,7 @@ void node_free(struct node *node)
 
 static void take_read(struct node *node, struct node_read_answer *answer)
 {
-    if (!driver_fetched(node, answer)) {
+    if (!driver_fetched(node, answer) && !command_digest_read(node, answer)) {
         feed_read_done(node, answer);
     }
 }

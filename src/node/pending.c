@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "node/commands.h"
 #include "node/internal.h"
 
 /* ---- the heap ----------------------------------------------------------- */
@@ -82,20 +83,68 @@ void pending_remove(struct node *node, struct request *request)
 
 /* ---- answering ---------------------------------------------------------- */
 
-/* What stands at the index now is final: if it is of the term in which the
- * SUBMIT was appended it is that very entry (5.3, log matching); else another
- * leader's entry took its place, and it is in no log that will ever commit. */
+enum verdict { VERDICT_SAME, VERDICT_OTHER, VERDICT_UNKNOWN };
+
+/* What stands at the index now is final: if it is of the term that the leader
+ * named it is that very entry (5.3, log matching); else another leader's entry
+ * took its place, and it is in no log that will ever commit.  Unless the log
+ * here begins later by now. */
+static enum verdict judge(const struct node *node,
+                          const struct request *request)
+{
+    raft_term term = raft_term_at(node->raft, request->index);
+    if (request->term == 0 || term == request->term) {
+        return VERDICT_SAME;
+    }
+    return term == 0 ? VERDICT_UNKNOWN : VERDICT_OTHER;
+}
+
 static void answer_submit(struct node *node, struct request *request)
 {
-    if (raft_term_at(node->raft, request->index) == request->term) {
+    switch (judge(node, request)) {
+    case VERDICT_SAME:
         latency_add(&node->counters.submit,
                     node->now.mono_us - request->begun_us);
         request_integer(node, request, request->index);
-    } else {
+        break;
+    case VERDICT_UNKNOWN:
+        request_error(node, request, ERROR_UNCERTAIN,
+                      "this node has got past entry %llu without seeing it: "
+                      "the payload may be in the log",
+                      (unsigned long long)request->index);
+        break;
+    case VERDICT_OTHER:
         request_error(node, request, ERROR_NOLEADER,
                       "the leader was lost before it committed this entry, "
                       "which is not in the log");
+        break;
     }
+}
+
+static void answer_stale(struct node *node, struct request *request)
+{
+    if (judge(node, request) == VERDICT_SAME) {
+        request_error(node, request, ERROR_STALE,
+                      "%llu is the last app entry, not %llu",
+                      (unsigned long long)request->index,
+                      (unsigned long long)request->after);
+    } else {
+        request_error(node, request, ERROR_NOLEADER,
+                      "the leader was lost before it committed what came "
+                      "before this entry, which is not in the log");
+    }
+}
+
+/* BARRIER, or with a key OUTCOME. */
+static void answer_read(struct node *node, struct request *request)
+{
+    if (request->key != NULL) {
+        command_outcome_told(node, request);
+        return;
+    }
+    node->counters.barriers++;
+    request_integer(node, request,
+                    raft_last_app_at(node->raft, request->index));
 }
 
 static void answer(struct node *node, struct request *request)
@@ -105,13 +154,15 @@ static void answer(struct node *node, struct request *request)
         submit_done(node, request);
         answer_submit(node, request);
         break;
+    case REQUEST_STALE:
+        submit_done(node, request);
+        answer_stale(node, request);
+        break;
     case REQUEST_WAITING:
         request_integer(node, request, node->told);
         break;
     case REQUEST_BARRIER:
-        node->counters.barriers++;
-        request_integer(node, request,
-                        raft_last_app_at(node->raft, request->index));
+        answer_read(node, request);
         break;
     case REQUEST_NEW:
     case REQUEST_QUEUED:

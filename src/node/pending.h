@@ -1,5 +1,6 @@
 /* Who waits for which index to be told: SUBMITs that are appended, WAIT, and
- * BARRIERs that know their read index.  A heap, smallest index first. */
+ * BARRIERs and OUTCOMEs that know their read index.  A heap, smallest index
+ * first. */
 #ifndef RAFTSC_NODE_PENDING_H
 #define RAFTSC_NODE_PENDING_H
 
@@ -30,7 +31,8 @@ void pending_wait(struct node *node, struct request *request, raft_index index,
                   uint64_t timeout_us);
 
 /* BARRIER, that passed the door: answered with the last app entry's index at
- * or before the read index, once it is told here; TIMEOUT or NOLEADER. */
+ * or before the read index, once it is told here; TIMEOUT or NOLEADER.  With a
+ * key it is an OUTCOME: answered then by command_outcome_told(). */
 void pending_barrier(struct node *node, struct request *request,
                      uint64_t timeout_us);
 /* The read index of a BARRIER is known. */

@@ -22,6 +22,8 @@ static const char *const words[ERROR_CODES] = {
     [ERROR_CONFLICT] = "CONFLICT",
     [ERROR_NOCONFIG] = "NOCONFIG",
     [ERROR_FENCED] = "FENCED",
+    [ERROR_STALE] = "STALE",
+    [ERROR_FORGOTTEN] = "FORGOTTEN",
     [ERROR_CORRUPT] = "CORRUPT",
 };
 

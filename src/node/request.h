@@ -31,6 +31,8 @@ enum error_code {
     ERROR_CONFLICT,
     ERROR_NOCONFIG,
     ERROR_FENCED,
+    ERROR_STALE,
+    ERROR_FORGOTTEN,
     ERROR_CORRUPT,
     ERROR_CODES /* how many there are */
 };
@@ -47,9 +49,12 @@ enum request_stage {
     REQUEST_QUEUED,   /* in the queue: surely not in any log */
     REQUEST_HANDED,   /* with a leader that has not answered: perhaps */
     REQUEST_REFUSED,  /* surely not in the log, waits for its turn again */
-    REQUEST_ACCEPTED, /* it is entry `index` of `term`, not committed yet */
+    REQUEST_ACCEPTED, /* it is entry `index` of `term` (or has its key; term 0:
+                         whichever stands there), not told yet */
+    REQUEST_STALE,    /* surely not in the log, to be answered once the app's
+                         entry `index` of `term` is told */
     REQUEST_WAITING,  /* WAIT: for `index` to be told */
-    REQUEST_READING,  /* BARRIER: for its read index … */
+    REQUEST_READING,  /* BARRIER, OUTCOME: for the read index … */
     REQUEST_BARRIER   /* … and then for that `index` to be told */
 };
 
@@ -68,9 +73,11 @@ struct request {
     raft_index index;
     raft_term term;
     raft_term fence;
+    raft_index since;  /* RAFT_INDEX_NONE: none */
+    raft_index after;  /* RAFT_INDEX_NONE: none */
     uint64_t begun_us; /* mono; when it was handed over; 0: not yet */
     raft_id peer;      /* REQUEST_HANDED: to whom; RAFT_ID_NONE: to core here */
-    uint64_t forward;  /* its number on that link */
+    uint64_t forward;  /* its number on that link; DIGEST: of its read */
     struct blob *key;
     struct blob *payload;
     size_t heap_at;    /* pending.c */

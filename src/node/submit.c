@@ -1,7 +1,9 @@
 /* Proposals, from the door to the log.
  *
  *   QUEUED --> HANDED --accepted--> ACCEPTED --told--> answered
- *      ^         |  \--BUSY, FENCED, DISK--> answered
+ *      ^         |  |--another has its key--> ACCEPTED
+ *      |         |  |--STALE--> STALE --told--> answered
+ *      |         |  \--BUSY, FENCED, FORGOTTEN, DISK--> answered
  *      |         \--not leader--> REFUSED --.
  *      '------- once none is HANDED --------'
  *
@@ -75,6 +77,7 @@ static void leave_stage(struct node *node, struct request *request)
         list_remove(&request->held);
         break;
     case REQUEST_ACCEPTED:
+    case REQUEST_STALE:
         pending_remove(node, request);
         break;
     case REQUEST_NEW:
@@ -131,6 +134,11 @@ static void fire_timeout(struct node *node, struct wheel_timer *timer)
     case REQUEST_ACCEPTED:
         uncertain(node, request, "it was not committed in time");
         break;
+    case REQUEST_STALE:
+        no_leader(node, request,
+                  "an app's entry came before this one, and was not committed "
+                  "in time");
+        break;
     case REQUEST_NEW:
     case REQUEST_WAITING:
     case REQUEST_READING:
@@ -141,13 +149,10 @@ static void fire_timeout(struct node *node, struct wheel_timer *timer)
 
 /* ---- the queue ---------------------------------------------------------- */
 
-void submit_add(struct node *node, struct request *request, raft_term fence,
-                struct blob *key, struct blob *payload, uint64_t timeout_us)
+void submit_add(struct node *node, struct request *request, uint64_t timeout_us)
 {
+    const struct blob *payload = request->payload;
     request->stage = REQUEST_QUEUED;
-    request->fence = fence;
-    request->key = key;
-    request->payload = payload;
     request->dropped = end_submit;
     node->counters.submits++;
     node->submit_open++;
@@ -194,8 +199,10 @@ static void hand_to_core(struct node *node)
         hand_over(node, request, RAFT_ID_NONE);
         struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
         event.propose.ticket = request->ticket;
-        event.propose.fence = request->fence;
         event.propose.key = request->key;
+        event.propose.since = request->since;
+        event.propose.fence = request->fence;
+        event.propose.after = request->after;
         event.propose.payload = request->payload;
         driver_note(node, &event);
     }
@@ -217,6 +224,8 @@ static size_t gather(struct node *node, struct frame_forward *items)
         items[count] = (struct frame_forward){
             .number = node->next_forward + count,
             .fence = request->fence,
+            .since = request->since,
+            .after = request->after,
             .key = request->key,
             .payload = request->payload,
         };
@@ -321,16 +330,12 @@ void submit_stop(struct node *node)
 
 /* ---- what became of it -------------------------------------------------- */
 
-static void gather_answer(struct node *node, struct raft_ticket ticket,
-                          enum frame_forward_result result, raft_index index,
-                          raft_term term)
+static void gather_answer(struct node *node, raft_id peer,
+                          const struct frame_forward_answer *answer)
 {
     struct forward_reply *reply = x_calloc(1, sizeof(*reply));
-    reply->peer = (raft_id)(ticket.owner & UINT32_MAX);
-    reply->answer.number = ticket.number;
-    reply->answer.result = (uint16_t)result;
-    reply->answer.index = index;
-    reply->answer.term = term;
+    reply->peer = peer;
+    reply->answer = *answer;
     list_push_back(&node->forward_answers, &reply->in_node);
 }
 
@@ -350,15 +355,16 @@ static void end_overtaken(struct node *node, const struct request *accepted)
     }
 }
 
-static void accept(struct node *node, struct request *request, raft_index index,
-                   raft_term term)
+/* It is answered once what stands at the index is told here. */
+static void await(struct node *node, struct request *request,
+                  enum request_stage stage,
+                  const struct frame_forward_answer *answer)
 {
     leave_stage(node, request);
-    request->stage = REQUEST_ACCEPTED;
-    request->index = index;
-    request->term = term;
+    request->stage = stage;
+    request->index = answer->index;
+    request->term = answer->term;
     pending_add(node, request);
-    end_overtaken(node, request);
 }
 
 static void fire_nothing(struct node *node, struct wheel_timer *timer)
@@ -378,10 +384,29 @@ static void hold_off(struct node *node)
               node->now.mono_us + node->settings.heartbeat_us, fire_nothing);
 }
 
-static void refuse(struct node *node, struct request *request,
-                   enum frame_forward_result result, raft_term term)
+/* What the leader, here or elsewhere, has decided about a request. */
+static void decide(struct node *node, struct request *request,
+                   const struct frame_forward_answer *answer)
 {
-    switch (result) {
+    switch ((enum frame_forward_result)answer->result) {
+    case FRAME_FORWARD_ACCEPTED:
+        await(node, request, REQUEST_ACCEPTED, answer);
+        end_overtaken(node, request);
+        break;
+    case FRAME_FORWARD_FOUND:
+        /* It does not overtake anything: the entry has been there before. */
+        await(node, request, REQUEST_ACCEPTED, answer);
+        break;
+    case FRAME_FORWARD_STALE:
+        await(node, request, REQUEST_STALE, answer);
+        break;
+    case FRAME_FORWARD_FORGOTTEN:
+        end_submit(node, request);
+        request_error(node, request, ERROR_FORGOTTEN,
+                      "keys of entries up to %llu are forgotten: whether this "
+                      "one was among them, nobody knows",
+                      (unsigned long long)answer->index);
+        break;
     case FRAME_FORWARD_NOT_LEADER:
         leave_stage(node, request);
         request->stage = REQUEST_REFUSED;
@@ -395,17 +420,16 @@ static void refuse(struct node *node, struct request *request,
         break;
     case FRAME_FORWARD_FENCED:
         end_submit(node, request);
-        request_error(
-            node, request, ERROR_FENCED, "%llu is the present term, not %llu",
-            (unsigned long long)term, (unsigned long long)request->fence);
+        request_error(node, request, ERROR_FENCED,
+                      "%llu is the present term, not %llu",
+                      (unsigned long long)answer->term,
+                      (unsigned long long)request->fence);
         break;
     case FRAME_FORWARD_DISK:
         end_submit(node, request);
         request_error(node, request, ERROR_DISK,
                       "the leader cannot write: its disk is full");
         break;
-    case FRAME_FORWARD_ACCEPTED:
-        assert(false); /* it is no refusal */
     }
 }
 
@@ -418,6 +442,10 @@ static enum frame_forward_result result_of(enum raft_refusal refusal)
         return FRAME_FORWARD_BUSY;
     case RAFT_REFUSED_FENCED:
         return FRAME_FORWARD_FENCED;
+    case RAFT_REFUSED_STALE:
+        return FRAME_FORWARD_STALE;
+    case RAFT_REFUSED_FORGOTTEN:
+        return FRAME_FORWARD_FORGOTTEN;
     }
     return FRAME_FORWARD_NOT_LEADER;
 }
@@ -433,29 +461,43 @@ static struct request *handed_here(struct node *node, struct raft_ticket ticket)
     return request;
 }
 
-void submit_accepted(struct node *node, struct raft_ticket ticket,
-                     raft_index index, raft_term term)
+static enum frame_forward_result result_of_tell(const struct raft_tell *tell)
 {
-    if ((ticket.owner & OWNER_PEER) != 0) {
-        gather_answer(node, ticket, FRAME_FORWARD_ACCEPTED, index, term);
-        return;
+    switch (tell->type) {
+    case RAFT_TELL_ACCEPTED:
+        return FRAME_FORWARD_ACCEPTED;
+    case RAFT_TELL_FOUND:
+        return FRAME_FORWARD_FOUND;
+    case RAFT_TELL_REFUSED:
+        return result_of(tell->refusal);
+    case RAFT_TELL_READ:
+    case RAFT_TELL_COMMIT:
+    case RAFT_TELL_ROLE:
+    case RAFT_TELL_CONFIG:
+    case RAFT_TELL_CHANGE:
+    case RAFT_TELL_TRANSFER:
+        break;
     }
-    struct request *request = handed_here(node, ticket);
-    if (request != NULL) {
-        accept(node, request, index, term);
-    }
+    assert(false); /* these say nothing about a proposal */
+    return FRAME_FORWARD_NOT_LEADER;
 }
 
-void submit_refused(struct node *node, struct raft_ticket ticket,
-                    enum raft_refusal refusal, raft_term term)
+void submit_decided(struct node *node, const struct raft_tell *tell)
 {
-    if ((ticket.owner & OWNER_PEER) != 0) {
-        gather_answer(node, ticket, result_of(refusal), 0, term);
+    struct frame_forward_answer answer = {.number = tell->ticket.number,
+                                          .result =
+                                              (uint16_t)result_of_tell(tell),
+                                          .index = tell->index,
+                                          .term = tell->term};
+    if ((tell->ticket.owner & OWNER_PEER) != 0) {
+        gather_answer(node, (raft_id)(tell->ticket.owner & UINT32_MAX),
+                      &answer);
         return;
     }
-    struct request *request = handed_here(node, ticket);
+    struct request *request = handed_here(node, tell->ticket);
     if (request != NULL) {
-        refuse(node, request, result_of(refusal), term);
+        decide(node, request, &answer);
+        pending_told(node); /* what was found may be told long since */
     }
 }
 
@@ -468,13 +510,17 @@ void submit_forwarded(struct node *node, raft_id peer,
         struct raft_ticket ticket = {.owner = OWNER_PEER | peer,
                                      .number = items[i].number};
         if (node->no_room) {
-            gather_answer(node, ticket, FRAME_FORWARD_DISK, 0, 0);
+            struct frame_forward_answer answer = {.number = items[i].number,
+                                                  .result = FRAME_FORWARD_DISK};
+            gather_answer(node, peer, &answer);
             continue;
         }
         struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
         event.propose.ticket = ticket;
-        event.propose.fence = items[i].fence;
         event.propose.key = items[i].key;
+        event.propose.since = items[i].since;
+        event.propose.fence = items[i].fence;
+        event.propose.after = items[i].after;
         event.propose.payload = items[i].payload;
         driver_note(node, &event);
     }
@@ -488,10 +534,8 @@ void submit_answered(struct node *node, raft_id peer,
         if (request == NULL || request->peer != peer) {
             continue; /* timed out, or its app is gone */
         }
-        if (items[i].result == FRAME_FORWARD_ACCEPTED) {
-            accept(node, request, items[i].index, items[i].term);
-        } else if (items[i].result <= FRAME_FORWARD_DISK) {
-            refuse(node, request, items[i].result, items[i].term);
+        if (items[i].result <= FRAME_FORWARD_FORGOTTEN) {
+            decide(node, request, &items[i]);
         } else {
             uncertain(node, request, "the leader's answer is not understood");
         }

@@ -81,8 +81,10 @@ struct frame_refusal {
 
 /* One proposal on its way to the leader. */
 struct frame_forward {
-    uint64_t number; /* the asker's; ascending on one connection */
-    raft_term fence; /* 0: none */
+    uint64_t number;  /* the asker's; ascending on one connection */
+    raft_term fence;  /* 0: none */
+    raft_index since; /* RAFT_INDEX_NONE: none */
+    raft_index after; /* RAFT_INDEX_NONE: none */
     struct blob *key;
     struct blob *payload;
 };
@@ -92,7 +94,13 @@ enum frame_forward_result {
     FRAME_FORWARD_NOT_LEADER = 1, /* it never entered the log */
     FRAME_FORWARD_BUSY = 2,       /* it never entered the log */
     FRAME_FORWARD_FENCED = 3,     /* it never entered; `term` is the present */
-    FRAME_FORWARD_DISK = 4 /* it never entered: the leader cannot write */
+    FRAME_FORWARD_DISK = 4,     /* it never entered: the leader cannot write */
+    FRAME_FORWARD_FOUND = 5,    /* it never entered: entry `index` of `term` has
+                                   its key; term 0: which is committed */
+    FRAME_FORWARD_STALE = 6,    /* it never entered: entry `index` of `term`, as
+                                   above, is an app's and behind `after` */
+    FRAME_FORWARD_FORGOTTEN = 7 /* it never entered: keys up to `index` are
+                                   forgotten */
 };
 
 struct frame_forward_answer {

@@ -193,8 +193,8 @@ static struct blob *read_blob(const struct frame *frame, const uint8_t *at,
                             size);
 }
 
-/* The sizes of key and payload are the last fixed fields of a record, their
- * bytes are behind these.  False: the record is malformed, and nothing is
+/* The sizes of key and payload are fixed fields of a record, their bytes are
+ * behind all of these.  False: the record is malformed, and nothing is
  * owned. */
 static bool read_blobs(const struct frame *frame, struct cursor *record,
                        struct cursor *fixed, struct blob **key,
@@ -385,6 +385,12 @@ static bool read_count(struct cursor *body, size_t max, size_t size_min,
            *count <= cursor_left(body) / size_min;
 }
 
+/* A field that the first frames did not have. */
+static raft_index read_index(struct cursor *fixed)
+{
+    return cursor_left(fixed) < 8 ? RAFT_INDEX_NONE : cursor_u64(fixed);
+}
+
 static bool read_forward(const struct frame *frame, struct cursor *body,
                          struct frame_forward *item)
 {
@@ -392,7 +398,12 @@ static bool read_forward(const struct frame *frame, struct cursor *body,
     struct cursor fixed = fixed_of(&part);
     item->number = cursor_u64(&fixed);
     item->fence = cursor_u64(&fixed);
-    return read_blobs(frame, &part, &fixed, &item->key, &item->payload);
+    if (!read_blobs(frame, &part, &fixed, &item->key, &item->payload)) {
+        return false;
+    }
+    item->since = read_index(&fixed);
+    item->after = read_index(&fixed);
+    return true;
 }
 
 bool frame_read_forwards(const struct frame *frame, size_t max,

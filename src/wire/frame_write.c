@@ -205,9 +205,9 @@ static void put_count(struct out *body, size_t count)
 /* FORWARD:  u16 fixed   u32 items
  *   an item:  u32 size of what follows of it
  *             u16 fixed   u64 number   u64 fence   u16 key size
- *                         u32 payload size
+ *                         u32 payload size   u64 since   u64 after
  *             key   payload */
-#define FORWARD_FIXED (8 + 8 + 2 + 4)
+#define FORWARD_FIXED (8 + 8 + 2 + 4 + 8 + 8)
 
 void frame_write_forwards(struct out *out, const struct frame_forward *items,
                           size_t count)
@@ -225,6 +225,8 @@ void frame_write_forwards(struct out *out, const struct frame_forward *items,
         be_put_u64(at + 14, item->fence);
         be_put_u16(at + 22, (uint16_t)key_size);
         be_put_u32(at + 24, (uint32_t)payload_size);
+        be_put_u64(at + 28, item->since);
+        be_put_u64(at + 36, item->after);
         out_commit(&body, 6 + FORWARD_FIXED);
         if (key_size > 0) {
             out_append_blob(&body, item->key);

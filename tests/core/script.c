@@ -19,7 +19,8 @@
  *   keep A B / again A B  notes what is on its way; brings it a second time
  *   save [N]              saves end (of all, or of N)
  *   run                   deliver and save until nothing is left
- *   propose N TEXT, read N, link A B up|down, crash N, start N, show [N]
+ *   propose N TEXT [key K] [since I] [term T] [after I]
+ *   read N, link A B up|down, crash N, start N, show [N]
  *   change N LIST         N is asked for these members, e.g. 1=v 4=l
  *   insist N LIST         … though they are not alive
  *   abort N, transfer N [TO], contacts N
@@ -142,7 +143,8 @@ static void say_transfer(struct script *script, size_t core,
 static void say_tell(struct script *script, size_t core,
                      const struct raft_tell *tell)
 {
-    static const char *const refusals[] = {"not leader", "busy", "fenced"};
+    static const char *const refusals[] = {"not leader", "busy", "fenced",
+                                           "stale", "forgotten"};
     char line[128] = "";
     switch (tell->type) {
     case RAFT_TELL_ACCEPTED:
@@ -151,10 +153,22 @@ static void say_tell(struct script *script, size_t core,
                  (unsigned long long)tell->index,
                  (unsigned long long)tell->term);
         break;
+    case RAFT_TELL_FOUND:
+        snprintf(line, sizeof(line), "found #%llu at %llu:%llu",
+                 (unsigned long long)tell->ticket.number,
+                 (unsigned long long)tell->index,
+                 (unsigned long long)tell->term);
+        break;
     case RAFT_TELL_REFUSED:
         snprintf(line, sizeof(line), "refused #%llu: %s",
                  (unsigned long long)tell->ticket.number,
                  refusals[tell->refusal]);
+        if (tell->index != 0) {
+            snprintf(line, sizeof(line), "refused #%llu: %s %llu:%llu",
+                     (unsigned long long)tell->ticket.number,
+                     refusals[tell->refusal], (unsigned long long)tell->index,
+                     (unsigned long long)tell->term);
+        }
         break;
     case RAFT_TELL_READ:
         snprintf(line, sizeof(line), "read #%llu at %llu",
@@ -605,6 +619,8 @@ static void set_limit(struct script *script, const char *name, size_t value)
         script->settings.uncommitted_bytes_max = value;
     } else if (strcmp(name, "window_bytes") == 0) {
         script->settings.window_bytes_max = value;
+    } else if (strcmp(name, "key_window") == 0) {
+        script->settings.key_window = value;
     } else {
         say(script, 0, "no such limit");
     }
@@ -661,12 +677,30 @@ static void note_read(struct script *script, size_t at)
     step(script, at, &event);
 }
 
-static void propose(struct script *script, size_t at, const char *text)
+/* TEXT [key K] [since I] [term T] [after I] */
+static void propose(struct script *script, size_t at, char *words)
 {
     struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
     event.propose.ticket.number = ++script->next_ticket;
-    event.propose.payload = blob_copy(text, strlen(text));
+    event.propose.since = RAFT_INDEX_NONE;
+    event.propose.after = RAFT_INDEX_NONE;
+    char *word = strtok(words, " ");
+    event.propose.payload = blob_copy(word, strlen(word));
+    while ((word = strtok(NULL, " ")) != NULL) {
+        const char *value = strtok(NULL, " ");
+        unsigned long long number = strtoull(value, NULL, 10);
+        if (strcmp(word, "key") == 0) {
+            event.propose.key = blob_copy(value, strlen(value));
+        } else if (strcmp(word, "since") == 0) {
+            event.propose.since = number;
+        } else if (strcmp(word, "term") == 0) {
+            event.propose.fence = number;
+        } else {
+            event.propose.after = number;
+        }
+    }
     step(script, at, &event);
+    blob_free(event.propose.key);
     blob_free(event.propose.payload);
 }
 
@@ -740,8 +774,8 @@ static void command(struct script *script, char *line)
         }
     } else if (strcmp(word, "run") == 0) {
         run(script);
-    } else if (sscanf(line, "propose %zu %63s", &a, text) == 2) {
-        propose(script, a, text);
+    } else if (sscanf(line, "propose %zu %n", &a, &used) == 1) {
+        propose(script, a, line + used);
     } else if (strcmp(word, "read") == 0) {
         note_read(script, a);
     } else if (sscanf(line, "link %zu %zu %63s", &a, &b, text) == 3) {
@@ -818,6 +852,7 @@ static struct script *new_script(const char *file)
         .inflight_bytes_max = 1 << 20,
         .uncommitted_bytes_max = 1 << 20,
         .window_bytes_max = 1 << 20,
+        .key_window = 100,
     };
     return script;
 }

@@ -131,6 +131,7 @@ static struct node_settings settings_of(const struct host *host)
         .max_clients = 100,
         .max_pending_bytes = MAX_PENDING_BYTES,
         .cache_bytes = world->mix.cache_bytes,
+        .key_window = 262144,
         .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,
