@@ -215,11 +215,10 @@ static void note_saved(struct node *node)
     driver_note(node, &event);
 }
 
-static void answer_acks(struct node *node, bool saved)
+static void answer_acks(struct node *node, struct list *acks, bool saved)
 {
-    while (!list_empty(&node->ack_saving)) {
-        struct request *request =
-            list_entry(node->ack_saving.next, struct request, held);
+    while (!list_empty(acks)) {
+        struct request *request = list_entry(acks->next, struct request, held);
         list_remove(&request->held);
         if (saved) {
             request_ok(node, request);
@@ -247,7 +246,7 @@ void driver_saved(struct node *node, enum node_save_result result)
         if (node->save.ack_dirty) {
             node->ack = node->save.ack;
         }
-        answer_acks(node, true);
+        answer_acks(node, &node->ack_saving, true);
         raft_save_clear(&node->save.log);
         break;
     case NODE_SAVE_NO_ROOM:
@@ -257,7 +256,9 @@ void driver_saved(struct node *node, enum node_save_result result)
                       "the disk is full: nothing can be saved, SUBMIT is "
                       "answered DISK; free some room, no restart is needed");
         }
-        answer_acks(node, false);
+        /* Those behind it would wait for this save, for ever perhaps. */
+        answer_acks(node, &node->ack_saving, false);
+        answer_acks(node, &node->ack_waiting, false);
         wheel_set(&node->wheel, &node->save_retry,
                   node->now.mono_us + SAVE_RETRY_US, fire_save_retry);
         break;
