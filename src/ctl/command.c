@@ -100,6 +100,35 @@ static const struct command commands[] = {
      "equal\n"
      "on every node whose log is.  Nothing is changed.\n",
      run_verify},
+    {"backup", "[DIR] FILE", 1, 2, OPTION_YES, "copy the log into a file",
+     "Writes the log into FILE, which must not exist yet: of the running node\n"
+     "up to its commit index, or of DIR, which no node uses, all that is\n"
+     "there.  The copy has nothing of the node's identity, is checked row by\n"
+     "row, and can be read with sqlite3.  The directory is not changed, and\n"
+     "nothing is asked; a running node is asked where its directory is, which\n"
+     "must be within reach.\n",
+     run_backup},
+    {"restore", "FILE DIR", 2, 2, OPTION_MEMBERS | OPTION_YES,
+     "make a new cluster from a backup",
+     "Makes DIR, which must be empty, the data directory of the first node of\n"
+     "a new cluster that has the log of the backup FILE.  Whichever node\n"
+     "starts on it takes it, and is its only voter, in a new epoch and a term\n"
+     "far above: nodes of the old cluster are refused.  With --members that\n"
+     "node must be among them, and the others are its learners.  They start\n"
+     "on empty directories; make them voters once they have caught up.\n"
+     "Restore once only: two restored directories are two clusters.  FILE is\n"
+     "verified first.  Nothing is asked, as there is nothing to be lost.\n",
+     run_restore},
+    {"recover", "DIR...", 1, ARGUMENTS_ANY, OPTION_MEMBERS | OPTION_YES,
+     "begin anew when a quorum is lost for good",
+     "Compares the data directories, which no node may use, picks the one\n"
+     "with the most complete log (last term, then last index), and makes its\n"
+     "node, which must be among --members, the only voter of the cluster, in\n"
+     "a new epoch and a term far above any that was found.  The others of\n"
+     "--members are its learners: start them on empty directories, and make\n"
+     "them voters once they have caught up.  The old nodes are refused for\n"
+     "ever.  Says what may be lost, and asks before it does it.\n",
+     run_recover},
     {"help", "[COMMAND]", 0, 2, 0, "this list, or the help of one command", "",
      run_help},
 };

@@ -52,5 +52,8 @@ enum ctl_status run_follow(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_events(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_inspect(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_verify(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_backup(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_restore(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_recover(struct ctl *ctl, char **arguments, size_t count);
 
 #endif

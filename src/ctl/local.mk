@@ -5,9 +5,11 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/commands_config.c \
 	src/ctl/commands_inspect.c \
 	src/ctl/commands_log.c \
+	src/ctl/commands_rescue.c \
 	src/ctl/commands_status.c \
 	src/ctl/commands_stream.c \
 	src/ctl/commands_submit.c \
+	src/ctl/confirm.c src/ctl/confirm.h \
 	src/ctl/ctl.c src/ctl/ctl.h \
 	src/ctl/entry.c src/ctl/entry.h \
 	src/ctl/escape.c src/ctl/escape.h \
@@ -19,6 +21,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/members.c src/ctl/members.h \
 	src/ctl/options.c src/ctl/options.h \
 	src/ctl/progress.c src/ctl/progress.h \
+	src/ctl/recover.c src/ctl/recover.h \
 	src/ctl/scan.c src/ctl/scan.h \
 	src/ctl/status.c src/ctl/status.h \
 	src/ctl/status_json.c \

@@ -251,6 +251,7 @@ static bool open_store(struct loop *loop, int *status)
     struct store_options options = {
         .directory = loop->settings.data_dir,
         .id = loop->settings.id,
+        .address = loop->settings.peer_advertise,
         .version = PACKAGE_VERSION,
         .tail_bytes_max = (size_t)loop->settings.cache_size,
         .threads = true,

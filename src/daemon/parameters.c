@@ -2,12 +2,20 @@
 
 #include "config.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+
+/* raftctl asks for it, and may work in another directory. */
+static const char *absolute(const char *path)
+{
+    static char whole[PATH_MAX];
+    return realpath(path, whole) == NULL ? path : whole;
+}
 
 struct node_settings parameters_for_node(const struct settings *settings)
 {
@@ -17,6 +25,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .advertise = settings->peer_advertise,
         .version = PACKAGE_VERSION,
         .process_id = (uint64_t)getpid(),
+        .data_dir = absolute(settings->data_dir),
         .bootstrap = settings->bootstrap,
         .election_timeout_us = settings->election_timeout_us,
         .heartbeat_us = settings->heartbeat_us,

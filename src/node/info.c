@@ -103,6 +103,9 @@ static void storage(const struct node *node, struct buf *buf)
 {
     struct node_store_stats stats;
     node->store.stats(node->store.context, &stats);
+    if (node->settings.data_dir != NULL) {
+        buf_printf(buf, "data_dir:%s\r\n", node->settings.data_dir);
+    }
     buf_printf(buf, "disk:%s\r\n", node->no_room ? "full" : "ok");
     line(buf, "db_bytes", stats.db_bytes);
     line(buf, "saves", stats.saves);

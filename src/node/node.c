@@ -22,6 +22,7 @@ static void free_settings(struct node_settings *settings)
     free((void *)(uintptr_t)settings->advertise);
     free((void *)(uintptr_t)settings->version);
     free((void *)(uintptr_t)settings->bootstrap);
+    free((void *)(uintptr_t)settings->data_dir);
 }
 
 static void copy_settings(struct node_settings *to,
@@ -32,6 +33,7 @@ static void copy_settings(struct node_settings *to,
     to->advertise = x_strdup(from->advertise);
     to->version = x_strdup(from->version);
     to->bootstrap = x_strdup(from->bootstrap == NULL ? "" : from->bootstrap);
+    to->data_dir = from->data_dir == NULL ? NULL : x_strdup(from->data_dir);
 }
 
 static size_t or_best(uint64_t limit, size_t best)

@@ -26,6 +26,7 @@ struct node_settings {
     const char *advertise; /* host:port that the other nodes dial */
     const char *version;   /* of the program, for INFO */
     uint64_t process_id;   /* for INFO */
+    const char *data_dir;  /* for INFO; NULL: not said */
     const char *bootstrap; /* members as in raftsc.conf; "" or NULL: none */
     uint64_t election_timeout_us;
     uint64_t heartbeat_us;

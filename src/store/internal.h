@@ -8,7 +8,8 @@
  *   load.c     what was on disk, for the start
  *   place.c    the directory: who holds it, and whether it is fit
  *   offline.c  a directory or a backup at rest, for raftctl; check.c verifies
- *              it */
+ *              it, backup.c copies it, restore.c and recover.c make it the
+ *              beginning of a new cluster */
 #ifndef RAFTSC_STORE_INTERNAL_H
 #define RAFTSC_STORE_INTERNAL_H
 
@@ -91,6 +92,8 @@ bool schema_open(struct store *store, struct store_error *error);
 bool schema_version(struct store *store, int64_t *version,
                     struct store_error *error);
 void schema_close(struct store *store);
+/* Leaves the writer's connection alone with the file. */
+void schema_alone(struct store *store);
 /* SQLite's own words and where they were said, into *error. */
 bool schema_failed(const struct store *store, sqlite3 *db,
                    struct store_error *error, const char *what);
@@ -131,6 +134,8 @@ bool load_start(struct store *store, struct store_error *error);
 bool load_look(struct store *store, bool is_backup, struct store_error *error);
 /* A text of the state.  False: there is none, and *text is empty. */
 bool load_text(struct store *store, const char *name, char *text, size_t size);
+/* Random, never 0; or what the options say. */
+uint64_t load_new_instance(const struct store *store);
 void load_clear(struct store *store);
 
 /* ---- offline.c ---------------------------------------------------------- */
@@ -140,7 +145,14 @@ void load_clear(struct store *store);
 struct offline {
     struct store store;
     bool is_backup;
+    bool is_live; /* a node uses it, and no lock is held */
 };
+
+/* ---- recover.c ---------------------------------------------------------- */
+
+/* The directory was restored, and this node is the first to start on it: it
+ * gets its id, and the configuration that makes it the only voter. */
+bool recover_restored(struct store *store, struct store_error *error);
 
 /* ---- worker.c ----------------------------------------------------------- */
 

@@ -117,7 +117,7 @@ static bool state_hex_number(struct store *store, const char *name,
 
 /* ---- a new directory ---------------------------------------------------- */
 
-static uint64_t new_instance(const struct store *store)
+uint64_t load_new_instance(const struct store *store)
 {
     uint64_t instance = store->options.instance_seed;
     while (instance == 0) {
@@ -149,7 +149,7 @@ static bool first_state(struct store *store, struct store_error *error)
         " ('base_chain', '00000000000000000000000000000000'),"
         " ('base_unix_ms', 0), ('base_last_app', 0)",
         SCHEMA_VERSION, store->options.version, (long long)store->options.id,
-        (unsigned long long)new_instance(store));
+        (unsigned long long)load_new_instance(store));
     bool done = run_sql(store, sql, error);
     sqlite3_free(sql);
     return done;
@@ -452,16 +452,31 @@ static bool is_no_backup(struct store *store, struct store_error *error)
     return false;
 }
 
+static bool load_all(struct store *store, struct store_error *error)
+{
+    return load_node(store, error) && load_cluster(store, error) &&
+           load_state(store, error) && load_log(store, error) &&
+           load_tail(store, error);
+}
+
 bool load_start(struct store *store, struct store_error *error)
 {
     sqlite3_stmt *row = state_row(store, "node_id");
     bool fresh = row == NULL;
     sqlite3_finalize(row);
-    return is_no_backup(store, error) &&
-           (!fresh || first_state(store, error)) && count_boot(store, error) &&
-           load_node(store, error) && check_id(store, error) &&
-           load_cluster(store, error) && load_state(store, error) &&
-           load_log(store, error) && load_tail(store, error);
+    if (!is_no_backup(store, error) || (fresh && !first_state(store, error)) ||
+        !count_boot(store, error) || !load_all(store, error)) {
+        return false;
+    }
+    if (store->start.identity.id != RAFT_ID_NONE) {
+        return check_id(store, error);
+    }
+    if (!recover_restored(store, error)) {
+        return false;
+    }
+    load_clear(store);
+    store->start = (struct node_start){0};
+    return load_all(store, error);
 }
 
 bool load_look(struct store *store, bool is_backup, struct store_error *error)

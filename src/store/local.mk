@@ -1,10 +1,13 @@
 noinst_LIBRARIES += src/store/libstore.a
 src_store_libstore_a_SOURCES = \
+	src/store/backup.c \
 	src/store/check.c \
 	src/store/internal.h \
 	src/store/load.c \
 	src/store/offline.c src/store/offline.h \
 	src/store/place.c \
+	src/store/recover.c \
+	src/store/restore.c \
 	src/store/rows.c \
 	src/store/schema.c \
 	src/store/store.c src/store/store.h \

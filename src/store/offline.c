@@ -74,20 +74,32 @@ static bool is_present_version(struct store *store, struct store_error *error)
     return false;
 }
 
-struct offline *offline_open(const char *path, struct store_error *error)
+static struct offline *open_as(const char *path, bool live,
+                               struct store_error *error)
 {
     struct offline *offline = x_calloc(1, sizeof(*offline));
     struct store *store = &offline->store;
     store->lock_fd = -1;
     store->event_fd = -1;
     store->options.id = RAFT_ID_NONE;
+    offline->is_live = live;
     if (set_paths(offline, path, error) &&
-        (offline->is_backup || place_take(store, error)) &&
+        (offline->is_backup || live || place_take(store, error)) &&
         connect_only(store, error) && is_present_version(store, error)) {
         return offline;
     }
     offline_close(offline);
     return NULL;
+}
+
+struct offline *offline_open(const char *path, struct store_error *error)
+{
+    return open_as(path, false, error);
+}
+
+struct offline *offline_open_live(const char *path, struct store_error *error)
+{
+    return open_as(path, true, error);
 }
 
 void offline_close(struct offline *offline)

@@ -14,6 +14,9 @@ struct offline;
 /* `path` is a data directory, or a file that offline_backup() made.  NULL:
  * *error says why: in use, damaged, of another version, not there. */
 struct offline *offline_open(const char *path, struct store_error *error);
+/* The same of the data directory that a running node uses: for offline_backup()
+ * alone, which reads in transactions so short that the node does not notice. */
+struct offline *offline_open_live(const char *path, struct store_error *error);
 /* NULL is fine. */
 void offline_close(struct offline *offline);
 
@@ -67,5 +70,52 @@ typedef void offline_problem(void *context, const char *text);
 bool offline_verify(struct offline *offline, offline_problem *problem,
                     void *context, struct offline_verdict *verdict,
                     struct store_error *error);
+
+/* ---- backup.c ----------------------------------------------------------- */
+
+/* Writes all up to entry `last` (0: all there is) into `file`, which must not
+ * exist: a database that sqlite3(1) reads, with the same tables and without
+ * this node's identity (id, instance, vote, boot, what its app acknowledged).
+ * Each row is checked on its way.  The file appears whole and durable, or not
+ * at all.  *written is its last entry. */
+bool offline_backup(struct offline *offline, raft_index last, const char *file,
+                    const char *version, raft_index *written,
+                    struct store_error *error);
+
+/* ---- restore.c ---------------------------------------------------------- */
+
+/* How far a new history begins above every term that was found. */
+#define OFFLINE_TERM_LEAP 1000000
+
+/* Makes `directory`, which must be empty or not be there, the data directory
+ * of the first node of a new cluster: with the log of a backup, a new instance,
+ * a new epoch, and a term far above.  The node that starts on it first takes
+ * it, appends a configuration, and votes alone; `members`, where it is not "",
+ * must name it then, and the others of them are its learners.  The backup is
+ * verified first. */
+bool offline_restore(const char *file, const char *directory,
+                     const char *members, const char *version,
+                     struct store_error *error);
+
+/* ---- recover.c ---------------------------------------------------------- */
+
+/* A number that no other cluster has; 1 .. 2^53 - 1, so that whatever reads
+ * JSON can tell it from another one. */
+uint64_t offline_new_epoch(void);
+
+/* What makes a node that has `start` the only voter of a new epoch, in `term`:
+ * one entry with the configuration.  The others of `members` become learners
+ * whose instances are not known yet; a learner does not vote, so whichever disk
+ * comes under that id is safe.  False: this node is not among the members, or
+ * only as a learner; *save is untouched.  Else raft_save_clear(&save->log). */
+bool recover_save(const struct node_start *start,
+                  const struct raft_config *members, raft_term term,
+                  uint64_t epoch, uint64_t unix_ms, struct node_save *save);
+
+/* Does that to a data directory of node `id`. */
+bool offline_recover(const char *directory, raft_id id,
+                     const struct raft_config *members, raft_term term,
+                     uint64_t epoch, const char *version,
+                     struct store_error *error);
 
 #endif

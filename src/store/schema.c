@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "store/internal.h"
 
+#define BUSY_MS 2000
+
 static const char *const sql[STATEMENTS] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
@@ -71,6 +73,8 @@ static bool set_pragmas(struct store *store, struct store_error *error)
 {
     sqlite3 *db = store->writer;
     int keep = 1;
+    /* For raftctl, which may be reading for some milliseconds. */
+    sqlite3_busy_timeout(db, BUSY_MS);
     if (!is_wal(db)) {
         return schema_failed(store, db, error, "it does not go into WAL mode");
     }
@@ -230,7 +234,7 @@ bool schema_open(struct store *store, struct store_error *error)
            prepare_all(store, error);
 }
 
-void schema_close(struct store *store)
+void schema_alone(struct store *store)
 {
     for (int i = 0; i < STATEMENTS; i++) {
         sqlite3_finalize(store->statements[i]);
@@ -238,8 +242,15 @@ void schema_close(struct store *store)
     }
     sqlite3_finalize(store->select);
     sqlite3_finalize(store->select_chain);
+    store->select = NULL;
+    store->select_chain = NULL;
     sqlite3_close(store->reader);
-    sqlite3_close(store->writer);
     store->reader = NULL;
+}
+
+void schema_close(struct store *store)
+{
+    schema_alone(store);
+    sqlite3_close(store->writer);
     store->writer = NULL;
 }

@@ -18,6 +18,8 @@ struct store;
 struct store_options {
     const char *directory;  /* must exist; raft.db is made in it */
     raft_id id;             /* of this node: another one's data is refused */
+    const char *address;    /* where other nodes dial this one: written into
+                               the first configuration of a restored one */
     const char *version;    /* of the program; kept for whoever comes later */
     size_t tail_bytes_max;  /* newest entries that store_start() loads */
     bool threads;           /* false: the work is done in store_poll(), by the

@@ -1,0 +1,304 @@
+"""raftctl on data directories: inspect, verify, backup, restore, recover."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+from cluster import Cluster, main, program, submit, until
+from history import Load
+
+
+def ctl(*arguments, said=None):
+    """(status, standard output, standard error)."""
+    done = subprocess.run(
+        [program("raftctl"), *arguments], timeout=60, capture_output=True,
+        check=False, input=said, encoding="utf-8")
+    return done.returncode, done.stdout, done.stderr
+
+
+def ctl_ok(*arguments, said=None):
+    status, out, err = ctl(*arguments, said=said)
+    assert status == 0, (arguments, out, err)
+    return out
+
+
+def look(directory):
+    return json.loads(ctl_ok("--json", "inspect", directory))
+
+
+def verdict(directory):
+    return json.loads(ctl_ok("--json", "verify", directory).splitlines()[-1])
+
+
+def entries(directory):
+    """{index: line} of an inspected log."""
+    lines = ctl_ok("--json", "inspect", "--entries", "..", directory)
+    found = [json.loads(line) for line in lines.splitlines()]
+    return {entry["index"]: entry for entry in found}
+
+
+def conf_of(node):
+    with open(node.conf, encoding="ascii") as conf:
+        return dict(line.strip().split(" = ", 1) for line in conf)
+
+
+def change_conf(node, **settings):
+    lines = conf_of(node)
+    for key, value in settings.items():
+        lines[key.replace("_", "-")] = value
+    node.write_conf(lines)
+
+
+def wipe(node):
+    """An empty disk."""
+    for name in os.listdir(node.directory):
+        if name == "lock" or name.startswith("raft.db"):
+            os.unlink(os.path.join(node.directory, name))
+
+
+def members_of(cluster):
+    return ", ".join("%d=%s" % (node.number, cluster.peer(node.number))
+                     for node in cluster.nodes)
+
+
+def test_a_directory_in_use_is_refused_and_one_at_rest_is_shown():
+    with Cluster(1) as cluster:
+        node = cluster.leader()
+        submit(node, b"one")
+        for command in (["inspect"], ["verify"], ["recover", "--yes",
+                        "--members", members_of(cluster)]):
+            status, _, err = ctl(*command, node.directory)
+            assert status == 1 and "is in use by process" in err, err
+        node.kill()
+        found = look(node.directory)
+        assert found["node_id"] == 0 and found["boot"] == 1, found
+        assert found["last_index"] == 3 and found["epoch"] == "0", found
+        assert len(found["configs"]) == 1, found
+        log = entries(node.directory)
+        assert [log[i]["kind"] for i in (1, 2, 3)] == ["config", "noop", "app"]
+        assert log[3]["payload"] == "one" and log[3]["sound"]
+        assert verdict(node.directory)["digest"] == log[3]["digest"]
+        one = ctl_ok("inspect", "--entries", "3", node.directory)
+        assert re.fullmatch(r"3 \d+ app one\n", one), one
+        status, _, err = ctl("inspect", "--entries", "x", node.directory)
+        assert status == 2 and "FIRST..LAST" in err, err
+
+
+def test_verify_names_what_a_bad_disk_did():
+    with Cluster(1) as cluster:
+        node = cluster.leader()
+        for number in range(20):
+            submit(node, b"entry %d" % number)
+        node.kill()
+        path = os.path.join(node.directory, "raft.db")
+        database = sqlite3.connect(path)
+        database.execute("UPDATE log SET payload = x'00' WHERE idx = 7")
+        database.commit()
+        database.close()
+        status, out, _ = ctl("verify", node.directory)
+        assert status == 1 and "entry 7: its checksum is wrong" in out, out
+        status, out, _ = ctl("inspect", "--entries", "7", node.directory)
+        assert status == 1 and " app DAMAGED " in out, out
+        status, _, err = ctl("backup", node.directory, path + ".backup")
+        assert status == 1 and "entry 7 is damaged" in err, err
+        assert not [name for name in os.listdir(node.directory)
+                    if name.startswith("raft.db.backup")]
+
+
+def test_a_live_backup_under_load_is_what_the_cluster_committed():
+    with Cluster(3) as cluster:
+        cluster.leader()
+        files = [os.path.join(cluster.directory, "backup%d" % i)
+                 for i in range(3)]
+        with Load(cluster) as load:
+            for node, file in zip(cluster.nodes, files):
+                wanted = load.acknowledged() + 200
+                until("load", lambda: load.acknowledged() >= wanted)
+                ctl_ok("-s", node.socket, "backup", file)
+        cluster.settle()
+        status, _, err = ctl("-s", cluster.nodes[0].socket, "backup", files[0])
+        assert status == 1 and "there already" in err, err
+        for node in cluster.nodes:
+            node.kill()
+        whole = entries(cluster.nodes[0].directory)
+        for file in files:
+            found = look(file)
+            assert found["kind"] == "backup" and "node_id" not in found
+            assert found["last_index"] == found["commit_index"] > 100, found
+            last = verdict(file)
+            assert last["rows"] == last["last_index"] == found["last_index"]
+            assert last["digest"] == whole[last["last_index"]]["digest"]
+            with sqlite3.connect(file) as database:
+                state = dict(database.execute("SELECT name, value FROM state"))
+                assert state["vote"] is None and state["node_id"] is None
+                assert "instance" not in state and "boot" not in state
+        numbers = [look(file)["last_index"] for file in files]
+        assert numbers == sorted(set(numbers)), numbers
+
+
+def restored_node(cluster, file, *options):
+    """The cluster's first node, on a directory restored from `file`."""
+    node = cluster.nodes[0]
+    directory = os.path.join(cluster.directory, "restored")
+    ctl_ok("restore", *options, file, directory)
+    assert verdict(directory)["sound"]
+    change_conf(node, data_dir=directory)
+    return node.start().wait_answers()
+
+
+def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
+    with Cluster(3) as cluster:
+        for number in range(50):
+            submit(cluster.leader(), b"entry %d" % number)
+        log = cluster.settle()
+        file = os.path.join(cluster.directory, "backup")
+        leader = cluster.leader()
+        old_term = leader.role()[1]
+        ctl_ok("-s", leader.socket, "backup", file)
+        cluster.nodes[0].kill()
+        node = restored_node(cluster, file)
+        until("it leads", lambda: node.role()[0] == b"leader")
+        assert node.entries() == log
+        assert node.role()[1] > old_term + 1000
+        new = submit(node, b"new")
+        assert new > max(log)
+        assert node.call("CONFIG") == [
+            b"0=%s voter" % cluster.peer(0).encode()]
+        info = node.info()
+        assert int(info["epoch"]) > 0, info
+        # The old ones go on without it, and want nothing of it.
+        survivor = cluster.nodes[1]
+        until("the old ones refuse it", lambda: "link=refused" in
+              survivor.info()["peer_0"])
+        status, _, err = ctl("restore", file, conf_of(node)["data-dir"])
+        assert status == 1 and "is not empty" in err, err
+        before = info["instance"], info["epoch"]
+        node.kill()
+        node.start().wait_answers()
+        info = node.info()
+        assert (info["instance"], info["epoch"]) == before
+        until("it leads", lambda: node.role()[0] == b"leader")
+        assert len(node.call("CONFIG", "HISTORY")) == 2
+
+
+def test_a_damaged_backup_is_not_restored():
+    with Cluster(1) as cluster:
+        node = cluster.leader()
+        submit(node, b"one")
+        file = os.path.join(cluster.directory, "backup")
+        target = os.path.join(cluster.directory, "target")
+        ctl_ok("-s", node.socket, "backup", file)
+        os.chmod(file, 0o600)
+        with sqlite3.connect(file) as database:
+            database.execute("UPDATE log SET unix_ms = 7 WHERE idx = 3")
+        status, _, err = ctl("restore", file, target)
+        assert status == 1 and "is damaged: entry 3" in err, err
+        assert os.listdir(target) in ([], ["lock"])
+        status, _, err = ctl("restore", os.path.join(node.directory, "raft.db"),
+                             target)
+        assert status == 1 and "is not a backup" in err, err
+        node.kill()
+        shutil.copy(file, os.path.join(node.directory, "raft.db"))
+        for name in ("raft.db-wal", "raft.db-shm"):
+            os.unlink(os.path.join(node.directory, name))
+        node.start()
+        assert node.process.wait(60) == 65
+        node.process = None
+        with open(node.log, encoding="utf-8") as log:
+            assert "is a backup" in log.read()
+
+
+def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
+    with Cluster(3) as cluster:
+        leader = cluster.leader()
+        submit(leader, b"on all")
+        cluster.settle()
+        behind = cluster.follower()
+        behind.kill()
+        submit(cluster.leader(), b"on two")
+        cluster.settle()
+        kept = [node for node in cluster.nodes if node.process][0]
+        lost = [node for node in cluster.nodes
+                if node not in (kept, behind)][0]
+        for node in (kept, lost):
+            node.kill()
+        old = os.path.join(cluster.directory, "old")
+        shutil.copytree(lost.directory, old,
+                        ignore=shutil.ignore_patterns("app.sock"))
+        both = [behind.directory, kept.directory]
+        members = members_of(cluster)
+        wrong = "%d=%s" % (behind.number, cluster.peer(behind.number))
+        status, out, err = ctl("recover", "--yes", "--members", wrong, *both)
+        assert status == 1 and "is not among the members" in err, (out, err)
+        status, out, err = ctl("recover", "--members", members, *both,
+                               said="no\n")
+        assert status == 1 and "nothing was done" in err, (out, err)
+        assert look(kept.directory)["epoch"] == "0"
+        before = look(kept.directory)
+        out = ctl_ok("recover", "--members", members, *both, said="yes\n")
+        assert "picked" in out, out
+        after = look(kept.directory)
+        assert after["term"] > before["term"] + 1000
+        assert int(after["epoch"]) > 0
+        assert verdict(kept.directory)["sound"]
+        wipe(behind)
+        wipe(lost)
+        kept.start().wait_answers()
+        until("it leads", lambda: kept.role()[0] == b"leader")
+        payloads = [payload for _, payload in kept.entries().values()]
+        assert payloads == [b"on all", b"settled", b"on two", b"settled"]
+        epoch = kept.info()["epoch"]
+        with kept.client() as client:
+            client.send("EVENTS")
+            told = [client.reply() for _ in range(4)]
+        assert [b"cluster", kept.info()["cluster_id"].encode(),
+                int(epoch)] in told, told
+        # Two of three nodes come with new disks and the list of the birth:
+        # they are taken in, and are not born as a cluster of their own.
+        for node in (behind, lost):
+            node.start().wait_answers()
+        new = submit(kept, b"new")
+        for node in (behind, lost):
+            until("it has the log", lambda n=node: n.role()[3] >= new)
+            assert node.role()[0] == b"learner"
+            assert node.entries() == kept.entries()
+            assert node.info()["epoch"] == epoch
+        digests = set()
+        for node in cluster.nodes:
+            node.kill()
+        for node in cluster.nodes:
+            digests.add(entries(node.directory)[new]["digest"])
+        assert len(digests) == 1
+        # One of the old history is refused, under whichever id.
+        change_conf(lost, data_dir=old)
+        kept.start().wait_answers()
+        lost.start().wait_answers()
+        until("the old one is refused", lambda: "link=refused" in
+              lost.info()["peer_%d" % kept.number])
+        until("it leads", lambda: kept.role()[0] == b"leader")
+
+
+def test_directories_that_cannot_be_compared_are_refused():
+    with Cluster(1) as one, Cluster(1) as other:
+        for cluster in (one, other):
+            submit(cluster.leader(), b"x")
+            cluster.nodes[0].kill()
+        directories = [one.nodes[0].directory, other.nodes[0].directory]
+        status, _, err = ctl("recover", "--yes", "--members", members_of(one),
+                             *directories)
+        assert status == 1 and "of another cluster" in err, err
+        status, _, err = ctl("recover", "--yes", directories[0])
+        assert status == 2 and "--members" in err, err
+        status, _, err = ctl("recover", "--yes", "--members", "0", "/nowhere")
+        assert status == 2, err
+        status, _, err = ctl("recover", "--yes", "--members", members_of(one),
+                             "/nowhere")
+        assert status == 1 and "/nowhere" in err, err
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
