@@ -2,7 +2,9 @@
 CORE_TEST_LIBS = src/core/libcore.a src/base/libbase.a
 
 check_PROGRAMS += tests/core/script
-tests_core_script_SOURCES = tests/core/script.c
+tests_core_script_SOURCES = tests/core/script.c tests/core/script.h \
+	tests/core/script_command.c tests/core/script_core.c \
+	tests/core/script_net.c tests/core/script_say.c
 tests_core_script_LDADD = $(CORE_TEST_LIBS)
 CORE_CASES = \
 	tests/core/bounded_uncommitted.txt \
