@@ -13,6 +13,7 @@ CORE_CASES = \
 	tests/core/change_back_alone.txt \
 	tests/core/change_finished.txt \
 	tests/core/change_learner.txt \
+	tests/core/change_outgoing_needed.txt \
 	tests/core/change_refused.txt \
 	tests/core/change_rolled_back.txt \
 	tests/core/check_quorum.txt \
@@ -63,5 +64,5 @@ tests_test_raft_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/test_core_random
 TESTS += tests/test_core_random
 tests_test_core_random_SOURCES = tests/test_core_random.c \
-	tests/core_watch.c tests/core_random.h
+	tests/core_change.c tests/core_watch.c tests/core_random.h
 tests_test_core_random_LDADD = $(CORE_TEST_LIBS)

@@ -6,7 +6,7 @@
 #include "core/quorum.h"
 #include "core/raft.h"
 
-#define NODES_MAX 5
+#define NODES_MAX 7
 #define WAY_MAX 2048
 #define TERMS_MAX 4096
 #define INDEX_MAX 8192
@@ -40,8 +40,24 @@ struct machine {
     uint64_t cut_us;   /* until then nothing comes or goes */
     raft_index commit; /* as last seen */
     raft_index told;
+    uint64_t boots;
+    bool stalled;
     struct raft_config config; /* in force after its last step */
     raft_index config_seen;
+};
+
+/* Who asked for what, and what became of it. */
+enum ask_kind { ASK_READ, ASK_PROPOSE, ASK_CHANGE, ASK_ABORT, ASK_TRANSFER };
+
+struct ask {
+    enum ask_kind kind;
+    size_t at;
+    uint64_t boots; /* of that node: a crash forgets */
+    bool ended;
+    bool unchanged;             /* a change: it was said that nothing changed */
+    bool seen;                  /* … and its configuration is in some log */
+    raft_index done;            /* … it is this entry */
+    struct raft_config *target; /* … with these members */
 };
 
 /* What is known of one index: the chain of each term that it ever had. */
@@ -61,6 +77,7 @@ struct world {
     struct packet way[WAY_MAX];
     size_t way_count;
     bool healed;
+    bool members_change;
     uint64_t boots;
     raft_id leaders[TERMS_MAX];              /* 0: none seen */
     raft_id votes[NODES_MAX + 1][TERMS_MAX]; /* 0: none seen */
@@ -70,6 +87,9 @@ struct world {
     raft_index told;   /* to any app */
     uint64_t tickets;
     raft_index floors[TICKETS_MAX]; /* what a read must at least see */
+    struct ask asks[TICKETS_MAX];
+    uint64_t changes_done;
+    uint64_t transfers_done;
     bool refused[TICKETS_MAX];
     size_t proposals_told;
     size_t reads_told;
@@ -91,5 +111,20 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell);
 void see_decisions(struct world *world, size_t at,
                    const struct raft_effects *effects);
 void forget_entries(struct world *world);
+
+/* ---- core_change.c: other members, another leader ----------------------- */
+
+uint64_t next_ticket(struct world *world, enum ask_kind kind, size_t at);
+void step(struct world *world, size_t at, const struct raft_event *event);
+
+/* Any members, as chance has it; to turn back; to hand over. */
+void ask_change(struct world *world, size_t at);
+void ask_abort(struct world *world, size_t at);
+void ask_transfer(struct world *world, size_t at);
+/* What each of them was told must be so. */
+void end_ask(struct world *world, size_t at, const struct raft_tell *tell);
+void see_config_entry(struct world *world, const struct raft_entry *entry);
+void check_asks(struct world *world, size_t leader);
+void forget_asks(struct world *world);
 
 #endif

@@ -17,7 +17,21 @@ void fail(const struct world *world, const char *format, ...)
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nagain: test_core_random --seed=%llu\n",
+    fprintf(stderr, "\n");
+    for (size_t at = 1; at <= world->count; at++) {
+        if (world->machines[at].raft != NULL) {
+            struct buf text = {0};
+            buf_printf(&text, "n%zu ", at);
+            raft_show(world->machines[at].raft, &text);
+            buf_append_text(&text, "  config ");
+            const struct raft_config *now =
+                raft_config_now(world->machines[at].raft, NULL);
+            raft_config_text(now == NULL ? &world->config : now, &text);
+            fprintf(stderr, "%.*s\n", (int)text.size, (char *)text.data);
+            buf_free(&text);
+        }
+    }
+    fprintf(stderr, "again: test_core_random --seed=%llu\n",
             (unsigned long long)world->seed);
     exit(1);
 }
@@ -28,6 +42,7 @@ void see_entry(struct world *world, const struct raft_entry *entry)
         fail(world, "the test is too small for entry %llu:%llu",
              (unsigned long long)entry->index, (unsigned long long)entry->term);
     }
+    see_config_entry(world, entry);
     struct known *known = world->known[entry->index];
     while (known != NULL && known->term != entry->term) {
         known = known->next;
@@ -222,9 +237,11 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
     switch (tell->type) {
     case RAFT_TELL_REFUSED:
         world->refused[tell->ticket.number] = true;
+        end_ask(world, at, tell);
         break;
     case RAFT_TELL_READ:
         world->reads_told++;
+        end_ask(world, at, tell);
         if (tell->index < world->floors[tell->ticket.number]) {
             fail(world, "n%zu reads at %llu when %llu had been told", at,
                  (unsigned long long)tell->index,
@@ -242,12 +259,17 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
         break;
     case RAFT_TELL_ACCEPTED:
         world->proposals_told++;
+        end_ask(world, at, tell);
         break;
     case RAFT_TELL_FOUND:
+        end_ask(world, at, tell);
+        break;
     case RAFT_TELL_ROLE:
     case RAFT_TELL_CONFIG:
+        break;
     case RAFT_TELL_CHANGE:
     case RAFT_TELL_TRANSFER:
+        end_ask(world, at, tell);
         break;
     }
 }

@@ -78,7 +78,7 @@ static void post(struct world *world, const struct raft_message *message)
 
 /* ---- a node ------------------------------------------------------------- */
 
-static void step(struct world *world, size_t at, const struct raft_event *event)
+void step(struct world *world, size_t at, const struct raft_event *event)
 {
     struct machine *machine = &world->machines[at];
     struct raft_now now = {.mono_us = machine->clock_us,
@@ -218,8 +218,10 @@ static void boot(struct world *world, size_t at)
     }
     size_t first = disk->commit == 0 ? 1 : (size_t)disk->commit;
     first -= (size_t)prng_below(&world->prng, first);
-    start.tail = &disk->entries[first - 1];
-    start.tail_count = disk->count - first + 1;
+    if (disk->count > 0) {
+        start.tail = &disk->entries[first - 1];
+        start.tail_count = disk->count - first + 1;
+    }
     struct buf keys = {0};
     keys_pack_begin(&keys, 0);
     for (size_t i = 0; i + 1 < first; i++) {
@@ -238,11 +240,13 @@ static void boot(struct world *world, size_t at)
                                      .append_entries_max = 4,
                                      .inflight_messages_max = 3,
                                      .inflight_bytes_max = 1000,
-                                     .catch_up_us = 2000000,
+                                     .catch_up_us = 300000,
                                      .uncommitted_bytes_max = 1500,
                                      .window_bytes_max = 700,
                                      .key_window = world->key_window};
     world->boots++;
+    machine->boots++;
+    machine->stalled = false;
     const char *why = NULL;
     struct raft_now now = {.mono_us = machine->clock_us};
     machine->raft = raft_new(&settings, &start, now, &why);
@@ -284,14 +288,6 @@ static void crash(struct world *world, size_t at)
 
 /* ---- chance ------------------------------------------------------------- */
 
-static uint64_t next_ticket(struct world *world)
-{
-    if (++world->tickets == TICKETS_MAX) {
-        fail(world, "the test is too small for its tickets");
-    }
-    return world->tickets;
-}
-
 /* Few keys, so that they are met again; indexes around the end of the log. */
 static void choose_options(struct world *world, size_t at,
                            struct raft_event *event)
@@ -317,7 +313,7 @@ static void choose_options(struct world *world, size_t at,
 static uint64_t propose(struct world *world, size_t at, bool options)
 {
     struct raft_event event = {.type = RAFT_EVENT_PROPOSE};
-    uint64_t ticket = next_ticket(world);
+    uint64_t ticket = next_ticket(world, ASK_PROPOSE, at);
     event.propose.ticket.number = ticket;
     uint8_t payload[64] = {0};
     memcpy(payload, &ticket, sizeof(ticket));
@@ -339,7 +335,7 @@ static uint64_t propose(struct world *world, size_t at, bool options)
 static void read_now(struct world *world, size_t at)
 {
     struct raft_event event = {.type = RAFT_EVENT_READ};
-    event.read.ticket.number = next_ticket(world);
+    event.read.ticket.number = next_ticket(world, ASK_READ, at);
     world->floors[event.read.ticket.number] = world->told;
     step(world, at, &event);
 }
@@ -388,6 +384,44 @@ static void pass_time(struct world *world)
     deliver(world);
 }
 
+static void stall(struct world *world, size_t at, bool stalls)
+{
+    struct raft_event event = {.type = RAFT_EVENT_DISK};
+    event.disk.stalls = stalls;
+    world->machines[at].stalled = stalls;
+    step(world, at, &event);
+}
+
+/* Of one who leads, mostly: the others refuse. */
+static void disturb_members(struct world *world)
+{
+    size_t at = 1 + (size_t)prng_below(&world->prng, world->count);
+    for (size_t i = 1; i <= world->count; i++) {
+        struct raft_status status = {0};
+        if (world->machines[i].raft != NULL) {
+            raft_status(world->machines[i].raft, &status);
+        }
+        if (status.role == RAFT_ROLE_LEADER && !one_in(world, 8)) {
+            at = i;
+        }
+    }
+    if (world->machines[at].raft == NULL) {
+        return;
+    }
+    if (one_in(world, 60)) {
+        ask_change(world, at);
+    }
+    if (one_in(world, 200)) {
+        ask_abort(world, at);
+    }
+    if (one_in(world, 150)) {
+        ask_transfer(world, at);
+    }
+    if (one_in(world, 300)) {
+        stall(world, at, !world->machines[at].stalled);
+    }
+}
+
 static void disturb(struct world *world)
 {
     size_t at = 1 + (size_t)prng_below(&world->prng, world->count);
@@ -430,6 +464,7 @@ static void heal(struct world *world)
         if (world->machines[at].raft == NULL) {
             boot(world, at);
         }
+        stall(world, at, false);
         for (size_t peer = 1; peer <= world->count; peer++) {
             link_event(world, at, peer, true);
         }
@@ -455,11 +490,30 @@ static bool is_member(const struct world *world, size_t leader, size_t at)
     return raft_config_find(config, (raft_id)at) != NULL;
 }
 
+static raft_term highest_term(const struct world *world)
+{
+    raft_term term = 0;
+    for (size_t at = 1; at <= world->count; at++) {
+        struct raft_status status;
+        raft_status(world->machines[at].raft, &status);
+        term = status.term > term ? status.term : term;
+    }
+    return term;
+}
+
 /* With all well again, one more entry reaches everybody, and all can read. */
 static void check_progress(struct world *world)
 {
     for (size_t i = 0; i < HEAL_STEPS; i++) {
         pass_time(world);
+    }
+    raft_term term = highest_term(world);
+    for (size_t i = 0; i < HEAL_STEPS; i++) {
+        pass_time(world);
+    }
+    if (highest_term(world) != term) {
+        fail(world, "somebody disturbs: t%llu has become t%llu",
+             (unsigned long long)term, (unsigned long long)highest_term(world));
     }
     size_t leader = find_leader(world);
     if (leader == 0) {
@@ -495,6 +549,7 @@ static void check_progress(struct world *world)
     if (raft_config_now(world->machines[leader].raft, NULL)->joint) {
         fail(world, "n%zu leads a joint configuration for ever", leader);
     }
+    check_asks(world, leader);
 }
 
 /* ---- a run -------------------------------------------------------------- */
@@ -523,6 +578,11 @@ static void make_config(struct world *world)
         snprintf(member.address, sizeof(member.address), "n%zu:1", i);
         raft_config_add(&world->config, &member);
     }
+    world->members_change = one_in(world, 2);
+    if (world->members_change) {
+        /* Some who know of nothing yet. */
+        world->count += (size_t)prng_below(&world->prng, 3);
+    }
 }
 
 static void make_disks(struct world *world)
@@ -539,6 +599,10 @@ static void make_disks(struct world *world)
     for (size_t at = 1; at <= world->count; at++) {
         struct machine *machine = &world->machines[at];
         machine->speed = 8;
+        machine->disk.vote = RAFT_ID_NONE;
+        if (at > world->config.count) {
+            continue;
+        }
         struct raft_save save = {.state_dirty = true,
                                  .term = 1,
                                  .vote = RAFT_ID_NONE,
@@ -567,6 +631,7 @@ static void free_world(struct world *world)
         blob_free(world->proposed[i].propose.key);
     }
     forget_entries(world);
+    forget_asks(world);
     free(world);
 }
 
@@ -587,15 +652,20 @@ static void run(uint64_t seed, bool verbose)
     for (size_t i = 0; i < STEPS; i++) {
         pass_time(world);
         disturb(world);
+        if (world->members_change) {
+            disturb_members(world);
+        }
     }
     heal(world);
     check_progress(world);
     if (verbose) {
         printf("seed %llu: %zu nodes, %llu entries committed, %zu proposals, "
-               "%zu reads, %llu boots\n",
+               "%zu reads, %llu boots, %llu changes, %llu transfers\n",
                (unsigned long long)seed, world->count,
                (unsigned long long)world->commit, world->proposals_told,
-               world->reads_told, (unsigned long long)world->boots);
+               world->reads_told, (unsigned long long)world->boots,
+               (unsigned long long)world->changes_done,
+               (unsigned long long)world->transfers_done);
     }
     for (size_t i = 0; i < 5; i++) {
         decided[i] += world->decided[i];

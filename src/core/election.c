@@ -140,7 +140,7 @@ static void become_pre_candidate(struct raft *raft)
 
 void election_tick(struct raft *raft)
 {
-    if (raft->role == RAFT_ROLE_LEADER || !raft_is_voter(raft) ||
+    if (raft->role == RAFT_ROLE_LEADER || !raft_may_campaign(raft) ||
         raft->now.mono_us < raft->election_us) {
         return;
     }
@@ -225,7 +225,7 @@ void election_answer(struct raft *raft, const struct raft_message *message)
     enum raft_role asks = pre ? RAFT_ROLE_PRE_CANDIDATE : RAFT_ROLE_CANDIDATE;
     raft_term term = raft->term + (pre && granted);
     if (peer == NULL || raft->role != asks || message->term != term ||
-        !raft_is_voter(raft)) {
+        !raft_may_campaign(raft)) {
         return; /* of an election that is over */
     }
     peer->vote = granted ? 1 : -1;

@@ -67,7 +67,10 @@ void follow_refuse(struct raft *raft, const struct raft_message *message)
     answer.append_answer.hint_term =
         log_term(&raft->log, answer.append_answer.hint_index);
     answer.append_answer.last = raft->log.last;
-    answer.append_answer.round = message->append.round;
+    /* Whoever asked in a term that is over may lead the present one too, and
+     * count its rounds anew: an old number must not pass for one of them. */
+    answer.append_answer.round =
+        message->term == raft->term ? message->append.round : 0;
     raft_send_saved(raft, &answer, 0);
 }
 

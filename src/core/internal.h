@@ -160,8 +160,9 @@ struct raft {
     uint64_t heard_us;    /* the leader; 0: never, in this term */
     uint64_t election_us; /* when this node would campaign */
     uint64_t elections;
-    bool asked;   /* the campaign was asked for by the leader */
-    bool stalled; /* the disk takes too long: no campaign, no leadership */
+    bool was_voter; /* … in the configuration before the one in force */
+    bool asked;     /* the campaign was asked for by the leader */
+    bool stalled;   /* the disk takes too long: no campaign, no leadership */
 
     struct peer peers[PEERS_MAX];
     size_t peer_count;
@@ -222,6 +223,10 @@ void raft_truncate(struct raft *raft, raft_index from);
 void raft_set_commit(struct raft *raft, raft_index commit);
 const struct raft_config *raft_config_of(const struct raft *raft);
 bool raft_is_voter(const struct raft *raft);
+/* A voter, or one that was a voter until an entry that is not known to be
+ * committed: its log may be the longest, and the others wait for it (thesis
+ * 4.2.2). */
+bool raft_may_campaign(const struct raft *raft);
 struct peer *raft_peer(struct raft *raft, raft_id id); /* NULL: not known */
 struct peer *raft_peer_add(struct raft *raft, raft_id id);
 

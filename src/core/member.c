@@ -659,7 +659,7 @@ size_t raft_contacts(const struct raft *raft, struct raft_member *members,
     const struct change *change = &raft->change;
     size_t count = 0;
     if (config == NULL ||
-        (raft->role != RAFT_ROLE_LEADER &&
+        (raft->role != RAFT_ROLE_LEADER && !raft_may_campaign(raft) &&
          raft_config_find(config, raft->settings.id) == NULL)) {
         return 0;
     }

@@ -135,8 +135,28 @@ bool raft_is_voter(const struct raft *raft)
     return config != NULL && raft_config_votes(config, raft->settings.id);
 }
 
+bool raft_may_campaign(const struct raft *raft)
+{
+    raft_index index = 0;
+    raft_config_now(raft, &index);
+    return raft_is_voter(raft) || (raft->was_voter && index > raft->commit);
+}
+
+static void note_voter(struct raft *raft)
+{
+    struct raft_config before;
+    size_t count = raft->log.config_count;
+    raft->was_voter = false;
+    if (count > 1 && raft_config_decode(
+                         raft->log.configs[count - 2].payload->data,
+                         raft->log.configs[count - 2].payload->size, &before)) {
+        raft->was_voter = raft_config_votes(&before, raft->settings.id);
+    }
+}
+
 static void config_changed(struct raft *raft)
 {
+    note_voter(raft);
     const struct raft_config *config = raft_config_of(raft);
     for (size_t i = 0; config != NULL && i < config->count; i++) {
         raft_peer_add(raft, config->members[i].id);
@@ -201,8 +221,12 @@ void raft_set_commit(struct raft *raft, raft_index commit)
             }
         }
     }
+    bool may_campaign = raft_may_campaign(raft);
     raft->commit = commit;
     keys_commit(&raft->keys, commit);
+    if (may_campaign != raft_may_campaign(raft)) {
+        raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_CONFIG});
+    }
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -255,6 +279,7 @@ struct raft *raft_new(const struct raft_settings *settings,
     for (size_t i = 0; config != NULL && i < config->count; i++) {
         raft_peer_add(raft, config->members[i].id);
     }
+    note_voter(raft);
     election_reset(raft);
     read_init(raft);
     raft->checked.vote = RAFT_ID_NONE;
@@ -491,7 +516,7 @@ uint64_t raft_deadline_us(const struct raft *raft)
     uint64_t deadline_us = UINT64_MAX;
     if (raft->role == RAFT_ROLE_LEADER) {
         deadline_us = raft->heartbeat_due_us;
-    } else if (raft_is_voter(raft)) {
+    } else if (raft_may_campaign(raft)) {
         deadline_us = raft->election_us;
     }
     if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {

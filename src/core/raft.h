@@ -396,9 +396,10 @@ const struct raft_config *raft_config_now(const struct raft *raft,
 
 /* The nodes that this one wants a link with: the members of its configuration,
  * and, while it leads, whom it catches up and whom it still lets know that
- * they are no longer members.  None where it is no member and does not lead:
- * those who need it find it.  At most `max` are written to `members`, whose
- * address and instance are those to be used; never this node itself. */
+ * they are no longer members.  None where it is no member, does not lead and
+ * cannot campaign: those who need it find it.  At most `max` are written to
+ * `members`, whose address and instance are those to be used; never this node
+ * itself. */
 #define RAFT_CONTACTS_MAX ((size_t)RAFT_MEMBERS_MAX * 2)
 size_t raft_contacts(const struct raft *raft, struct raft_member *members,
                      size_t max);
