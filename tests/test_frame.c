@@ -79,9 +79,9 @@ static struct buf all_frames(void)
         {.number = 2, .result = FRAME_FORWARD_BUSY}};
     frame_write_hello(&out, &hello);
     frame_write_refusal(&out, &refusal);
-    frame_write_message(&out, &append);
-    frame_write_forwards(&out, forwards, 2);
-    frame_write_forward_answers(&out, answers, 2);
+    frame_write_message(&out, FRAME_VERSION_MAX, &append);
+    frame_write_forwards(&out, FRAME_VERSION_MAX, forwards, 2);
+    frame_write_forward_answers(&out, FRAME_VERSION_MAX, answers, 2);
     raft_message_clear(&append);
     blob_free(payload);
     return flat(&out);
@@ -203,7 +203,7 @@ static void a_proposal_comes_back_with_its_options(void **state)
         .number = 9, .fence = 8, .since = 7, .after = 6, .key = key};
     struct frame_forward *back = NULL;
     size_t count = 0;
-    frame_write_forwards(&out, &item, 1);
+    frame_write_forwards(&out, FRAME_VERSION_MAX, &item, 1);
     struct buf bytes = flat(&out);
     struct frame frame = {.body = bytes.data + FRAME_HEAD_SIZE,
                           .size = bytes.size - FRAME_HEAD_SIZE};
@@ -226,7 +226,7 @@ static void an_append_comes_back_and_shares_large_payloads(void **state)
     struct out out = {0};
     struct raft_message message = some_append(100000);
     struct raft_message back;
-    frame_write_message(&out, &message);
+    frame_write_message(&out, FRAME_VERSION_MAX, &message);
     struct buf bytes = flat(&out);
     struct frame_parser *parser = frame_parser_new(FRAME_SIZE_MAX);
     const uint8_t *data = bytes.data;

@@ -224,6 +224,8 @@ struct peer *peers_find(const struct node *node, raft_id id);
 bool peers_up(const struct node *node, raft_id id);
 /* Where the peer was last seen; "" if unknown.  Borrowed. */
 const char *peers_address(const struct node *node, raft_id id);
+/* The version of the protocol that is spoken with it; 0: none now. */
+unsigned peers_version(const struct node *node, raft_id id);
 /* Its `peer_N:` line's end for INFO: link state. */
 const char *peers_link_word(const struct node *node, raft_id id);
 

@@ -99,6 +99,9 @@ static const char *take_hello(struct node *node, struct link *link,
         return NULL;
     }
     frame_parser_limit(link->parser, FRAME_SIZE_MAX);
+    link->version =
+        (uint8_t)(hello.version_max < FRAME_VERSION_MAX ? hello.version_max
+                                                        : FRAME_VERSION_MAX);
     peers_greeted(node, link, &hello);
     return NULL;
 }
@@ -170,6 +173,9 @@ static const char *take_frame(struct node *node, struct link *link,
     }
     if (link->dialled) {
         return "it speaks on a connection that this node dialled";
+    }
+    if (frame->version > link->version) {
+        return "a frame of a later version than was agreed on";
     }
     switch ((enum frame_type)frame->type) {
     case FRAME_MESSAGE:

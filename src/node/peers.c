@@ -41,6 +41,12 @@ const char *peers_address(const struct node *node, raft_id id)
     return peer == NULL ? "" : peer->address;
 }
 
+unsigned peers_version(const struct node *node, raft_id id)
+{
+    const struct peer *peer = peers_find(node, id);
+    return peer != NULL && peer->state == PEER_UP ? peer->link->version : 0;
+}
+
 const char *peers_link_word(const struct node *node, raft_id id)
 {
     const struct peer *peer = peers_find(node, id);
@@ -467,7 +473,7 @@ void peers_send(struct node *node, const struct raft_message *message)
 {
     struct link *link = way_to(node, message->to);
     if (link != NULL) {
-        frame_write_message(&link->out, message);
+        frame_write_message(&link->out, link->version, message);
     }
 }
 
@@ -476,7 +482,7 @@ bool peers_forward(struct node *node, raft_id to,
 {
     struct link *link = way_to(node, to);
     if (link != NULL) {
-        frame_write_forwards(&link->out, items, count);
+        frame_write_forwards(&link->out, link->version, items, count);
     }
     return link != NULL;
 }
@@ -487,7 +493,7 @@ void peers_forward_answer(struct node *node, raft_id to,
 {
     struct link *link = way_to(node, to);
     if (link != NULL) {
-        frame_write_forward_answers(&link->out, items, count);
+        frame_write_forward_answers(&link->out, link->version, items, count);
     }
 }
 

@@ -60,7 +60,8 @@ struct link {
     struct list in_strangers; /* accepted, no HELLO yet; oldest first */
     struct peer *peer;        /* dialled: whose; NULL: accepted */
     raft_id from;             /* accepted: who it is, after the HELLO */
-    bool greeted;             /* the HELLO of the other end is here */
+    bool greeted;             /* the HELLO of the other end is here … */
+    uint8_t version;          /* … and frames are of this version */
     bool dead;                /* the net has closed it already */
     struct frame_parser *parser;
     struct out out;

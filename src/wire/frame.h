@@ -7,10 +7,11 @@
  *
  * All numbers are big-endian.  `size` counts the bytes behind it (8 + body);
  * `crc32c` covers all bytes behind it.  `ver` is the protocol version that the
- * frame is written in, `flags` is 0.  A body starts with a u16 that counts its
- * fixed fields, and every record in it (an entry, an item) with a u32 or u16
- * that counts its own bytes: a reader takes the fields that it knows and
- * passes over the rest, so that later versions can add some.
+ * frame is written in: the highest that both ends speak; of a HELLO and a
+ * REFUSAL, the lowest that the writer speaks.  `flags` is 0.  A body starts
+ * with a u16 that counts its fixed fields, and every record in it (an entry, an
+ * item) with a u32 or u16 that counts its own bytes: a reader takes the fields
+ * that it knows and passes over the rest, so that later versions can add some.
  *
  * The bodies are drawn in frame.c and in raftsc-peer(7).  Nothing here trusts
  * what it reads: a frame is whole and well-formed, or it is an error. */
@@ -22,7 +23,9 @@
 #include "core/raft.h"
 
 #define FRAME_VERSION_MIN 1 /* the oldest version that this node speaks */
+#ifndef FRAME_VERSION_MAX   /* a test builds a node of the next version */
 #define FRAME_VERSION_MAX 1
+#endif
 
 #define FRAME_HEAD_SIZE 12
 /* Above it a frame is malformed: the largest payload and room for the rest. */
@@ -114,11 +117,13 @@ struct frame_forward_answer {
 
 void frame_write_hello(struct out *out, const struct frame_hello *hello);
 void frame_write_refusal(struct out *out, const struct frame_refusal *refusal);
-/* Shares the entries' keys and payloads. */
-void frame_write_message(struct out *out, const struct raft_message *message);
-void frame_write_forwards(struct out *out, const struct frame_forward *items,
-                          size_t count);
-void frame_write_forward_answers(struct out *out,
+/* In `version`, which the ends have agreed on.  Shares the entries' keys and
+ * payloads. */
+void frame_write_message(struct out *out, uint8_t version,
+                         const struct raft_message *message);
+void frame_write_forwards(struct out *out, uint8_t version,
+                          const struct frame_forward *items, size_t count);
+void frame_write_forward_answers(struct out *out, uint8_t version,
                                  const struct frame_forward_answer *items,
                                  size_t count);
 

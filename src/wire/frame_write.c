@@ -9,12 +9,13 @@
 
 /* Puts the head before `body`, whose bytes move to `out`.  The CRC is taken
  * over the pieces as they lie: nothing is flattened. */
-static void finish(struct out *out, enum frame_type type, struct out *body)
+static void finish(struct out *out, enum frame_type type, uint8_t version,
+                   struct out *body)
 {
     uint8_t head[FRAME_HEAD_SIZE];
     be_put_u32(head, (uint32_t)(FRAME_HEAD_SIZE - 4 + body->size));
     head[8] = (uint8_t)type;
-    head[9] = FRAME_VERSION_MAX;
+    head[9] = version;
     be_put_u16(head + 10, 0);
     uint32_t crc = crc32c(0, head + 8, 4);
     struct out_cursor cursor = out_begin(body);
@@ -77,7 +78,7 @@ void frame_write_hello(struct out *out, const struct frame_hello *hello)
     struct out body = {0};
     put_fixed(&body, &buf);
     buf_free(&buf);
-    finish(out, FRAME_HELLO, &body);
+    finish(out, FRAME_HELLO, FRAME_VERSION_MIN, &body);
 }
 
 /* REFUSAL:  u16 fixed   u16 code   u16 size, text */
@@ -89,7 +90,7 @@ void frame_write_refusal(struct out *out, const struct frame_refusal *refusal)
     struct out body = {0};
     put_fixed(&body, &buf);
     buf_free(&buf);
-    finish(out, FRAME_REFUSAL, &body);
+    finish(out, FRAME_REFUSAL, FRAME_VERSION_MIN, &body);
 }
 
 /* An entry:  u32 size of what follows of it
@@ -176,7 +177,8 @@ static void put_message_fields(struct buf *buf,
 
 /* MESSAGE:  u16 fixed   u8 type   u64 term   fields as above
  *           and behind an APPEND's fixed fields its entries */
-void frame_write_message(struct out *out, const struct raft_message *message)
+void frame_write_message(struct out *out, uint8_t version,
+                         const struct raft_message *message)
 {
     struct buf buf = {0};
     buf_append_u8(&buf, (uint8_t)message->type);
@@ -190,7 +192,7 @@ void frame_write_message(struct out *out, const struct raft_message *message)
             put_entry(&body, &message->append.entries[i]);
         }
     }
-    finish(out, FRAME_MESSAGE, &body);
+    finish(out, FRAME_MESSAGE, version, &body);
 }
 
 /* The count of the items, as the fixed fields. */
@@ -209,8 +211,8 @@ static void put_count(struct out *body, size_t count)
  *             key   payload */
 #define FORWARD_FIXED (8 + 8 + 2 + 4 + 8 + 8)
 
-void frame_write_forwards(struct out *out, const struct frame_forward *items,
-                          size_t count)
+void frame_write_forwards(struct out *out, uint8_t version,
+                          const struct frame_forward *items, size_t count)
 {
     struct out body = {0};
     put_count(&body, count);
@@ -235,7 +237,7 @@ void frame_write_forwards(struct out *out, const struct frame_forward *items,
             out_append_blob(&body, item->payload);
         }
     }
-    finish(out, FRAME_FORWARD, &body);
+    finish(out, FRAME_FORWARD, version, &body);
 }
 
 /* FORWARD_ANSWER:  u16 fixed   u32 items
@@ -243,7 +245,7 @@ void frame_write_forwards(struct out *out, const struct frame_forward *items,
  *             u64 number   u16 result   u64 index   u64 term */
 #define ANSWER_SIZE (8 + 2 + 8 + 8)
 
-void frame_write_forward_answers(struct out *out,
+void frame_write_forward_answers(struct out *out, uint8_t version,
                                  const struct frame_forward_answer *items,
                                  size_t count)
 {
@@ -258,5 +260,5 @@ void frame_write_forward_answers(struct out *out,
         be_put_u64(at + 20, items[i].term);
         out_commit(&body, 2 + ANSWER_SIZE);
     }
-    finish(out, FRAME_FORWARD_ANSWER, &body);
+    finish(out, FRAME_FORWARD_ANSWER, version, &body);
 }

@@ -138,6 +138,7 @@ class Node:
         self.socket = os.path.join(self.directory, "app.sock")
         self.conf = os.path.join(self.directory, "node.conf")
         self.log = os.path.join(self.directory, "log")
+        self.program = "raftsc"
         self.process = None
         self.stopped = False
 
@@ -150,7 +151,7 @@ class Node:
         assert self.process is None
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [program("raftsc"), "-c", self.conf],
+                [program(self.program), "-c", self.conf],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
