@@ -17,28 +17,40 @@ CORE_CASES = \
 	tests/core/change_refused.txt \
 	tests/core/change_rolled_back.txt \
 	tests/core/check_quorum.txt \
+	tests/core/check_quorum_late_answers.txt \
 	tests/core/disk_stall.txt \
 	tests/core/election.txt \
 	tests/core/figure_7.txt \
 	tests/core/figure_8.txt \
+	tests/core/figure_8_committed.txt \
 	tests/core/forged.txt \
 	tests/core/higher_term_unsticks.txt \
 	tests/core/joint.txt \
 	tests/core/keys.txt \
 	tests/core/keys_restart.txt \
 	tests/core/keys_truncated.txt \
+	tests/core/lagging_commit.txt \
 	tests/core/late_append.txt \
 	tests/core/leader_saves_last.txt \
 	tests/core/learner.txt \
+	tests/core/link_up_asks_first.txt \
 	tests/core/lost_append.txt \
+	tests/core/overwritten_and_back.txt \
 	tests/core/overwritten_save.txt \
+	tests/core/overwritten_twice.txt \
+	tests/core/pipeline_full_and_lost.txt \
 	tests/core/pipeline_limit.txt \
+	tests/core/prevote_behind.txt \
 	tests/core/prevote_does_not_disturb.txt \
+	tests/core/prevote_leader_alive.txt \
+	tests/core/probe_and_replicate.txt \
+	tests/core/probe_recovers.txt \
 	tests/core/read_before_first_commit.txt \
 	tests/core/read_index.txt \
 	tests/core/read_not_starved.txt \
 	tests/core/replication.txt \
 	tests/core/restart.txt \
+	tests/core/saves_behind.txt \
 	tests/core/single_node.txt \
 	tests/core/slow_follower.txt \
 	tests/core/stale_leader_read.txt \
@@ -47,7 +59,7 @@ CORE_CASES = \
 	tests/core/transfer_times_out.txt \
 	tests/core/vote_is_lost_with_the_crash.txt \
 	tests/core/vote_once.txt
-EXTRA_DIST += $(CORE_CASES)
+EXTRA_DIST += $(CORE_CASES) tests/core/README
 TESTS += tests/core/scripts.sh
 dist_noinst_SCRIPTS += tests/core/scripts.sh
 

@@ -338,10 +338,12 @@ static void take_link(struct raft *raft, raft_id id, bool up)
     read_drop(raft, id);
     transfer_link(raft, id);
     if (raft->role == RAFT_ROLE_LEADER) {
-        /* What was in flight may be lost: find out where the logs agree. */
+        /* What was in flight may be lost: find out where the logs agree.  A
+         * log of which nothing is known is asked from the end, not sent whole.
+         */
         peer->state = RAFT_PEER_PROBE;
         peer->probed = false;
-        peer->next = peer->match + 1;
+        peer->next = (peer->match > 0 ? peer->match : raft->log.last) + 1;
         peer->commit = 0;
         peer->flight_count = 0;
         peer->flight_bytes = 0;

@@ -26,7 +26,8 @@
  *   among N N ...         the same, of these cores only
  *   propose N TEXT [key K] [since I] [term T] [after I]
  *   read N, link A B up|down, crash N, start N
- *   show [N], logs [N]    what a core is; what its log holds, and its members
+ *   show [N]              what a core is; logs [N]: what its log holds;
+ *   members [N]           the configuration in force there
  *   change N LIST         N is asked for these members, e.g. 1=v 4=l
  *   insist N LIST         … though they are not alive
  *   abort N, transfer N [TO], contacts N

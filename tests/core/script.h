@@ -93,6 +93,7 @@ void say_save(struct script *script, size_t core, const struct raft_save *save);
 void say_tell(struct script *script, size_t core, const struct raft_tell *tell);
 void say_state(struct script *script, size_t core);
 void say_log(struct script *script, size_t core);
+void say_members(struct script *script, size_t core);
 void say_contacts(struct script *script, size_t core);
 
 #endif

@@ -374,6 +374,11 @@ static void do_logs(struct script *script, char *rest)
     each(script, take_core(&rest), say_log);
 }
 
+static void do_members(struct script *script, char *rest)
+{
+    each(script, take_core(&rest), say_members);
+}
+
 static void do_contacts(struct script *script, char *rest)
 {
     each(script, take_core(&rest), say_contacts);
@@ -397,17 +402,23 @@ static const struct {
     const char *name;
     void (*carry_out)(struct script *script, char *rest);
 } commands[] = {
-    {"abort", do_abort},       {"again", do_again},   {"among", do_among},
-    {"campaign", do_campaign}, {"change", do_change}, {"config", do_config},
-    {"contacts", do_contacts}, {"crash", do_crash},   {"deliver", do_deliver},
-    {"disk", do_disk},         {"drop", do_drop},     {"forge", do_forge},
-    {"hurry", do_hurry},       {"insist", do_insist}, {"keep", do_keep},
-    {"limit", do_limit},       {"link", do_link},     {"log", do_log},
-    {"logs", do_logs},         {"loud", do_loud},     {"nodes", do_nodes},
-    {"propose", do_propose},   {"quiet", do_quiet},   {"read", do_read},
-    {"run", do_run},           {"save", do_save},     {"show", do_show},
-    {"start", do_start},       {"term", do_term},     {"time", do_time},
-    {"transfer", do_transfer}, {"wait", do_wait},
+    {"abort", do_abort},       {"again", do_again},
+    {"among", do_among},       {"campaign", do_campaign},
+    {"change", do_change},     {"config", do_config},
+    {"contacts", do_contacts}, {"crash", do_crash},
+    {"deliver", do_deliver},   {"disk", do_disk},
+    {"drop", do_drop},         {"forge", do_forge},
+    {"hurry", do_hurry},       {"insist", do_insist},
+    {"keep", do_keep},         {"limit", do_limit},
+    {"link", do_link},         {"log", do_log},
+    {"logs", do_logs},         {"loud", do_loud},
+    {"members", do_members},   {"nodes", do_nodes},
+    {"propose", do_propose},   {"quiet", do_quiet},
+    {"read", do_read},         {"run", do_run},
+    {"save", do_save},         {"show", do_show},
+    {"start", do_start},       {"term", do_term},
+    {"time", do_time},         {"transfer", do_transfer},
+    {"wait", do_wait},
 };
 
 void script_command(struct script *script, char *line)

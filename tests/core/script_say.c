@@ -139,8 +139,7 @@ void say_state(struct script *script, size_t core)
     say_buf(script, core, &text);
 }
 
-/* All that its log holds, a run of one term after the other, and what its
- * members are. */
+/* All that its log holds, one run of a term after the other. */
 void say_log(struct script *script, size_t core)
 {
     const struct raft *raft = script->cores[core].raft;
@@ -157,14 +156,20 @@ void say_log(struct script *script, size_t core)
         buf_printf(&text, " %llu..%llu:%llu", (number)first, (number)(at - 1),
                    (number)term);
     }
+    say_buf(script, core, &text);
+}
+
+/* The configuration in force there. */
+void say_members(struct script *script, size_t core)
+{
     raft_index index = 0;
-    const struct raft_config *config = raft_config_now(raft, &index);
-    if (config != NULL) {
-        buf_printf(&text, "; configuration %llu:", (number)index);
-        for (size_t i = 0; i < config->count; i++) {
-            buf_printf(&text, " %lu %s", (unsigned long)config->members[i].id,
-                       raft_member_word(config, &config->members[i]));
-        }
+    const struct raft_config *config =
+        raft_config_now(script->cores[core].raft, &index);
+    struct buf text = {0};
+    buf_printf(&text, "configuration %llu:", (number)index);
+    for (size_t i = 0; config != NULL && i < config->count; i++) {
+        buf_printf(&text, " %lu %s", (unsigned long)config->members[i].id,
+                   raft_member_word(config, &config->members[i]));
     }
     say_buf(script, core, &text);
 }
