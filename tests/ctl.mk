@@ -3,6 +3,11 @@
 CTL_TEST_LIBS = src/ctl/libctl.a src/wire/libwire.a \
 	src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/test_ctl_catchup
+tests_test_ctl_catchup_SOURCES = tests/test_ctl_catchup.c
+tests_test_ctl_catchup_LDADD = $(CTL_TEST_LIBS)
+TESTS += tests/test_ctl_catchup
+
 check_PROGRAMS += tests/test_ctl_escape
 tests_test_ctl_escape_SOURCES = tests/test_ctl_escape.c
 tests_test_ctl_escape_LDADD = $(CTL_TEST_LIBS)
@@ -42,12 +47,14 @@ TESTS += \
 	tests/system/test_raftctl_config.py \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \
+	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py
 EXTRA_DIST += \
 	tests/system/test_raftctl_config.py \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \
+	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/raftctl_said.py \

@@ -123,6 +123,11 @@ int client_error(const struct client *client)
     return client->error;
 }
 
+int client_descriptor(const struct client *client)
+{
+    return client->fd;
+}
+
 enum client_result client_take(struct client *client, struct resp_value *value)
 {
     size_t size = client->in.size - client->in_start;

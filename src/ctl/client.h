@@ -59,6 +59,9 @@ enum client_result client_turn(struct client *client, int also,
 enum client_result client_reply(struct client *client, struct resp_value *value,
                                 uint64_t deadline_us);
 
+/* For poll(2), beside others. */
+int client_descriptor(const struct client *client);
+
 /* Why it was lost; 0: the node closed it. */
 int client_error(const struct client *client);
 

@@ -7,6 +7,16 @@
 static enum ctl_status run_help(struct ctl *ctl, char **arguments,
                                 size_t count);
 
+#define CHANGES_HELP                                                           \
+    "On a terminal a line shows how far the new voters are.  Refused, "        \
+    "unless\n"                                                                 \
+    "forced, where a majority of the new voters is not alive; refused in "     \
+    "any\n"                                                                    \
+    "case while another change is open, and where a new voter cannot be\n"     \
+    "caught up in time: then nothing has changed.  When raftctl is\n"          \
+    "interrupted, or --timeout passes, the change goes on: raftctl members\n"  \
+    "and raftctl why tell how far it is, raftctl abort turns it back.\n"
+
 static const struct command commands[] = {
     {"status", "", 0, 0, 0, "the cluster, as this node sees it",
      "A table of all members: their role, whether this node is connected to\n"
@@ -26,7 +36,9 @@ static const struct command commands[] = {
      "disk, a change that is under way, and the next safe step.\n",
      run_why},
     {"members", "", 0, 0, 0, "the members of the configuration",
-     "Id, address and role of each member.  On a node that has no\n"
+     "Id, address and role of each member: voter, learner, and while a change\n"
+     "is under way incoming, for one that will vote and does not yet, or\n"
+     "outgoing, for one that votes and will not.  On a node that has no\n"
      "configuration nothing is listed.\n",
      run_members},
     {"bootstrap", "MEMBER...", 1, ARGUMENTS_ANY, 0,
@@ -38,6 +50,64 @@ static const struct command commands[] = {
      "status says for whom the node waits.  Prints the index of the\n"
      "configuration.\n",
      run_bootstrap},
+    {"add", "MEMBER...", 1, ARGUMENTS_ANY, OPTION_FORCE, "add members",
+     "Each MEMBER is id=host:port, with /learner behind it for one that does\n"
+     "not vote.  A new voter is first caught up, while nothing has changed\n"
+     "yet; then the change is made as one.  Prints the index of the new\n"
+     "configuration once it is committed.\n"
+     "\n" CHANGES_HELP,
+     run_add},
+    {"remove", "ID...", 1, ARGUMENTS_ANY, OPTION_FORCE, "remove members",
+     "Removes these members, in one change.  A leader that is removed hands\n"
+     "leadership over once the change is committed.  Prints the index of the\n"
+     "new configuration.  See raftctl help add for what all changes share.\n",
+     run_remove},
+    {"promote", "ID...", 1, ARGUMENTS_ANY, OPTION_FORCE,
+     "make voters of learners",
+     "These members vote from now on.  Prints the index of the new\n"
+     "configuration.  See raftctl help add for what all changes share.\n",
+     run_promote},
+    {"demote", "ID...", 1, ARGUMENTS_ANY, OPTION_FORCE,
+     "make learners of voters",
+     "These members stay, and no longer vote.  Prints the index of the new\n"
+     "configuration.  See raftctl help add for what all changes share.\n",
+     run_demote},
+    {"change", "MEMBER...", 1, ARGUMENTS_ANY, OPTION_FORCE,
+     "make these the members",
+     "From now on exactly these are the members, whatever they are today: any\n"
+     "number of them comes, goes, or has another role or address, in one\n"
+     "change.  Each MEMBER is as for add.  raftctl plan tells beforehand what\n"
+     "would happen.  Prints the index of the new configuration.  See raftctl\n"
+     "help add for what all changes share.\n",
+     run_change},
+    {"replace", "ID[=HOST:PORT]", 1, 1, OPTION_FORCE,
+     "let a member in with a new disk",
+     "For a member whose data directory is lost: under its old id with a new\n"
+     "directory it is refused, because it may have forgotten a vote.  This\n"
+     "removes the old one and then admits the new one, caught up first, in\n"
+     "two changes; if the second one fails the removal stands.  Prints the\n"
+     "index of the last configuration.  See raftctl help add for what all\n"
+     "changes share.\n",
+     run_replace},
+    {"plan", "MEMBER...", 1, ARGUMENTS_ANY, 0, "what change would do",
+     "Changes nothing.  Prints the steps that change would take with the same\n"
+     "arguments, the quorum before, during and after it against the nodes\n"
+     "that are alive now, and every reason to refuse.  The exit status is 1\n"
+     "where there is such a reason.\n",
+     run_plan},
+    {"abort", "", 0, 0, 0, "turn a change back",
+     "Ends a change that is under way.  Before the joint configuration it "
+     "ends\n"
+     "the catch-up; after that it turns back to the old configuration, by the\n"
+     "old majority alone, and is refused where that would not be safe: the\n"
+     "error names the nodes to bring back.  Prints the index of the\n"
+     "configuration in force.\n",
+     run_abort},
+    {"transfer", "[ID]", 0, 1, 0, "hand leadership over",
+     "To the voter ID, or to the most up-to-date one.  Writes are held back\n"
+     "meanwhile, and not refused; after an election time-out without success\n"
+     "the old leader goes on.  Prints who leads then.\n",
+     run_transfer},
     {"history", "", 0, 0, 0, "every configuration there has been",
      "Index, term, time (UTC) and members of each configuration, the oldest\n"
      "first.\n",

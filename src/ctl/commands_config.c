@@ -1,9 +1,9 @@
-/* members, bootstrap, history, config get and set. */
+/* members, history, config get and set. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -20,6 +20,16 @@ static void members_print_json(const struct member *members, size_t count)
         json_print(&json, stdout);
     }
     json_free(&json);
+}
+
+static bool members_are_joint(const struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(members[i].role, "incoming") == 0 ||
+            strcmp(members[i].role, "outgoing") == 0)
+            return true;
+    }
+    return false;
 }
 
 static void members_print(const struct member *members, size_t count)
@@ -39,6 +49,9 @@ static void members_print(const struct member *members, size_t count)
     }
     table_print(table, &screen);
     table_free(table);
+    if (members_are_joint(members, count))
+        puts("\nA change is under way, and needs a majority of each of the two "
+             "sets of voters:\nraftctl why tells what it waits for.");
 }
 
 /* False: the reply has another shape. */
@@ -77,23 +90,6 @@ enum ctl_status run_members(struct ctl *ctl, char **arguments, size_t count)
         ctl_complain("this node has no configuration");
     free(members);
     resp_value_clear(&reply);
-    return answer;
-}
-
-enum ctl_status run_bootstrap(struct ctl *ctl, char **arguments, size_t count)
-{
-    const char **words = x_calloc(count + 3, sizeof(*words));
-    enum ctl_status answer;
-
-    words[0] = "CONFIG";
-    words[1] = "BOOTSTRAP";
-    for (size_t i = 0; i < count; i++)
-        words[i + 2] = arguments[i];
-    if (count > 1 && isatty(STDERR_FILENO))
-        fputs("raftctl: waiting until all of them have been told and are up\n",
-              stderr);
-    answer = ctl_ask_number(ctl, CTL_CHANGES, words, "index");
-    free(words);
     return answer;
 }
 

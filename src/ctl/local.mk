@@ -1,10 +1,13 @@
 noinst_LIBRARIES += src/ctl/libctl.a
 src_ctl_libctl_a_SOURCES = \
+	src/ctl/catchup.c src/ctl/catchup.h \
+	src/ctl/change.c src/ctl/change.h \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/command.c src/ctl/command.h \
 	src/ctl/commands_config.c \
 	src/ctl/commands_inspect.c \
 	src/ctl/commands_log.c \
+	src/ctl/commands_member.c \
 	src/ctl/commands_rescue.c \
 	src/ctl/commands_status.c \
 	src/ctl/commands_stream.c \

@@ -15,7 +15,8 @@ enum option_letter {
     LETTER_RAW,
     LETTER_ENTRIES,
     LETTER_YES,
-    LETTER_MEMBERS
+    LETTER_MEMBERS,
+    LETTER_FORCE
 };
 
 struct option_row {
@@ -42,6 +43,8 @@ static const struct option_row rows[] = {
      "only these entries"},
     {LETTER_YES, "yes", NULL, OPTION_YES, "do it without asking"},
     {LETTER_MEMBERS, "members", "MEMBERS", OPTION_MEMBERS, "id=host:port, ..."},
+    {LETTER_FORCE, "force", NULL, OPTION_FORCE,
+     "also against what speaks against it"},
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))

@@ -18,7 +18,8 @@ enum option_bit {
     OPTION_INTERVAL = 8,
     OPTION_ENTRIES = 16,
     OPTION_YES = 32,
-    OPTION_MEMBERS = 64
+    OPTION_MEMBERS = 64,
+    OPTION_FORCE = 128
 };
 
 struct options {

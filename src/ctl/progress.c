@@ -9,7 +9,6 @@
 #include "ctl/client.h"
 
 #define PROGRESS_PERIOD_US ((uint64_t)100000)
-#define PROGRESS_BAR_MAX 40
 #define PROGRESS_WIDTH_MAX 200
 
 void progress_start(struct progress *progress, uint64_t total_bytes)
@@ -19,34 +18,42 @@ void progress_start(struct progress *progress, uint64_t total_bytes)
                                   .total_bytes = total_bytes};
 }
 
-static size_t terminal_width(void)
+size_t progress_width(void)
 {
     struct winsize size;
 
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return 80;
-    return size.ws_col < PROGRESS_WIDTH_MAX ? size.ws_col : PROGRESS_WIDTH_MAX;
+        return 79;
+    return size.ws_col < PROGRESS_WIDTH_MAX ? size.ws_col - 1U
+                                            : PROGRESS_WIDTH_MAX;
+}
+
+bool progress_due(const struct progress *progress)
+{
+    return progress->enabled &&
+           (progress->drawn_us == 0 ||
+            client_now_us() - progress->drawn_us >= PROGRESS_PERIOD_US);
+}
+
+void progress_show(struct progress *progress, const char *line)
+{
+    fprintf(stderr, "\r%s\033[K", line);
+    fflush(stderr);
+    progress->drawn = true;
+    progress->drawn_us = client_now_us();
 }
 
 void progress_draw(struct progress *progress, uint64_t done_bytes,
                    uint64_t done_lines)
 {
-    uint64_t now_us;
     char line[PROGRESS_WIDTH_MAX + 1];
 
-    if (!progress->enabled)
+    if (!progress_due(progress))
         return;
-    now_us = client_now_us();
-    if (progress->drawn_us != 0 &&
-        now_us - progress->drawn_us < PROGRESS_PERIOD_US)
-        return;
-    progress_line(line, sizeof(line), terminal_width() - 1, done_bytes,
+    progress_line(line, sizeof(line), progress_width(), done_bytes,
                   progress->total_bytes, done_lines,
-                  now_us - progress->started_us);
-    fprintf(stderr, "\r%s\033[K", line);
-    fflush(stderr);
-    progress->drawn = true;
-    progress->drawn_us = now_us;
+                  client_now_us() - progress->started_us);
+    progress_show(progress, line);
 }
 
 void progress_hide(struct progress *progress)
@@ -58,7 +65,8 @@ void progress_hide(struct progress *progress)
     progress->drawn = false;
 }
 
-static void bar_text(char *out, size_t width, uint64_t done, uint64_t total)
+void progress_bar(char out[PROGRESS_BAR_MAX + 3], size_t width, uint64_t done,
+                  uint64_t total)
 {
     size_t full = (size_t)((double)done / (double)total * (double)width);
 
@@ -69,14 +77,14 @@ static void bar_text(char *out, size_t width, uint64_t done, uint64_t total)
     out[width + 2] = 0;
 }
 
-/* "1:02:03" or "2:03". */
-static void clock_text(char *out, size_t out_size, uint64_t seconds)
+void progress_clock(char out[PROGRESS_CLOCK_SIZE], uint64_t seconds)
 {
     if (seconds >= 3600)
-        snprintf(out, out_size, "%" PRIu64 ":%02u:%02u", seconds / 3600,
-                 (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+        snprintf(out, PROGRESS_CLOCK_SIZE, "%" PRIu64 ":%02u:%02u",
+                 seconds / 3600, (unsigned)(seconds / 60 % 60),
+                 (unsigned)(seconds % 60));
     else
-        snprintf(out, out_size, "%u:%02u", (unsigned)(seconds / 60),
+        snprintf(out, PROGRESS_CLOCK_SIZE, "%u:%02u", (unsigned)(seconds / 60),
                  (unsigned)(seconds % 60));
 }
 
@@ -88,7 +96,7 @@ void progress_line(char *out, size_t out_size, size_t width,
     double rate = seconds > 0 ? (double)done_lines / seconds : 0;
     size_t limit = width + 1 < out_size ? width + 1 : out_size;
     char bar[PROGRESS_BAR_MAX + 3];
-    char left[32] = "-:--";
+    char left[PROGRESS_CLOCK_SIZE] = "-:--";
     size_t bar_width;
 
     if (total_bytes == 0) {
@@ -98,11 +106,11 @@ void progress_line(char *out, size_t out_size, size_t width,
     if (done_bytes > total_bytes)
         done_bytes = total_bytes; /* a file that grows */
     if (done_bytes > 0)
-        clock_text(left, sizeof(left),
-                   (uint64_t)(seconds * (double)(total_bytes - done_bytes) /
-                              (double)done_bytes));
+        progress_clock(left,
+                       (uint64_t)(seconds * (double)(total_bytes - done_bytes) /
+                                  (double)done_bytes));
     bar_width = width > 80 ? PROGRESS_BAR_MAX : width / 3;
-    bar_text(bar, bar_width, done_bytes, total_bytes);
+    progress_bar(bar, bar_width, done_bytes, total_bytes);
     snprintf(out, limit, "%s %3u%%  %" PRIu64 " lines  %.0f/s  %s left", bar,
              (unsigned)((double)done_bytes * 100 / (double)total_bytes),
              done_lines, rate, left);

@@ -22,6 +22,20 @@ void progress_draw(struct progress *progress, uint64_t done_bytes,
 /* Takes it off the screen, so that something else can be printed. */
 void progress_hide(struct progress *progress);
 
+/* Draws a line of the caller's.  `line` has at most progress_width()
+ * characters; progress_due() says whether it is time for another one. */
+bool progress_due(const struct progress *progress);
+size_t progress_width(void);
+void progress_show(struct progress *progress, const char *line);
+
+/* "[###---]", `width` (at most PROGRESS_BAR_MAX) characters and the ends. */
+#define PROGRESS_BAR_MAX 40
+void progress_bar(char out[PROGRESS_BAR_MAX + 3], size_t width, uint64_t done,
+                  uint64_t total);
+/* "1:02:03" or "2:03". */
+#define PROGRESS_CLOCK_SIZE 32
+void progress_clock(char out[PROGRESS_CLOCK_SIZE], uint64_t seconds);
+
 /* The line itself, at most `width` characters: a bar, per cent and the time
  * left where the total is known; lines and lines a second. */
 void progress_line(char *out, size_t out_size, size_t width,

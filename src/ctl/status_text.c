@@ -49,35 +49,50 @@ static void print_node(const struct status *status, const struct screen *screen)
             text_or(status, "Server", "uptime_in_seconds", "?"));
 }
 
-/* How many voters this node is in touch with, where that is simple to say:
- * in a joint configuration there are two majorities. */
-static bool count_voters(const struct status *status, size_t *voters,
-                         size_t *up)
+/* In a joint configuration there are two sets of voters: those that stay are
+ * in both, and `moving` names those that are in one of them alone. */
+static void print_majority(const struct status *status, const char *moving,
+                           const char *of, FILE *file)
 {
-    *voters = 0;
-    *up = 0;
+    size_t voters = 0;
+    size_t up = 0;
+
     for (size_t i = 0; i < status->count; i++) {
         const struct status_member *row = &status->members[i];
+        bool votes = strcmp(row->member.role, "voter") == 0 ||
+                     strcmp(row->member.role, moving) == 0;
 
-        if (!row->configured || strcmp(row->member.role, "learner") == 0)
+        if (!row->configured || !votes)
             continue;
-        if (strcmp(row->member.role, "voter") != 0)
-            return false;
-        (*voters)++;
-        *up += row->self || strcmp(row->link, "up") == 0;
+        voters++;
+        up += row->self || strcmp(row->link, "up") == 0;
     }
-    return *voters > 0;
+    if (voters > 0)
+        fprintf(file, "; %zu of %zu %svoters in touch, %zu needed", up, voters,
+                of, voters / 2 + 1);
+}
+
+static bool is_joint(const struct status *status)
+{
+    for (size_t i = 0; i < status->count; i++) {
+        const char *role = status->members[i].member.role;
+
+        if (strcmp(role, "incoming") == 0 || strcmp(role, "outgoing") == 0)
+            return true;
+    }
+    return false;
 }
 
 static void print_no_leader(const struct status *status,
                             const struct screen *screen)
 {
-    size_t voters, up;
-
     screen_text(screen, STYLE_BAD, "none");
-    if (count_voters(status, &voters, &up))
-        fprintf(screen->file, "; %zu of %zu voters in touch, %zu needed", up,
-                voters, voters / 2 + 1);
+    if (is_joint(status)) {
+        print_majority(status, "outgoing", "old ", screen->file);
+        print_majority(status, "incoming", "new ", screen->file);
+    } else {
+        print_majority(status, "voter", "", screen->file);
+    }
     fputc('\n', screen->file);
 }
 
