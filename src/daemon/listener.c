@@ -223,14 +223,13 @@ static int listen_on(const struct addrinfo *address)
     return fd;
 }
 
-struct listener *listener_peers(struct loop *loop, char *why, size_t why_size)
+int listener_tcp(const char *key, const char *text, char *why, size_t why_size)
 {
-    const char *text = loop->settings.peer_listen;
     char what[128];
     struct addrinfo *addresses = resolver_listen(text, what, sizeof(what));
     if (addresses == NULL) {
-        snprintf(why, why_size, "peer-listen %s: %s", text, what);
-        return NULL;
+        snprintf(why, why_size, "%s %s: %s", key, text, what);
+        return -1;
     }
     int fd = -1;
     for (const struct addrinfo *at = addresses; at != NULL && fd < 0;
@@ -238,8 +237,15 @@ struct listener *listener_peers(struct loop *loop, char *why, size_t why_size)
         fd = listen_on(at);
     }
     if (fd < 0) {
-        snprintf(why, why_size, "peer-listen %s: %s", text, strerror(errno));
+        snprintf(why, why_size, "%s %s: %s", key, text, strerror(errno));
     }
     freeaddrinfo(addresses);
+    return fd;
+}
+
+struct listener *listener_peers(struct loop *loop, char *why, size_t why_size)
+{
+    int fd =
+        listener_tcp("peer-listen", loop->settings.peer_listen, why, why_size);
     return fd < 0 ? NULL : new_listener(loop, fd, true);
 }

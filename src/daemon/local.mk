@@ -3,6 +3,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/configfile.c src/daemon/configfile.h \
 	src/daemon/connection.c src/daemon/connection.h \
 	src/daemon/dial.c \
+	src/daemon/http.c src/daemon/http.h \
+	src/daemon/http_page.c \
 	src/daemon/listener.c \
 	src/daemon/loop.c src/daemon/loop.h \
 	src/daemon/notify.c src/daemon/notify.h \

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "daemon/http.h"
 #include "daemon/parameters.h"
 
 /* A shutdown waits so long for what is under way. */
@@ -303,11 +304,14 @@ static bool listen_all(struct loop *loop, int *status)
     if (loop->peer_listener != NULL) {
         loop->app_listener = listener_app(loop, why, sizeof(why));
     }
-    if (loop->app_listener == NULL) {
+    if (loop->app_listener != NULL) {
+        loop->http = http_new(loop, why, sizeof(why));
+    }
+    if (loop->http == NULL) {
         log_line(LOG_LEVEL_ERROR, "%s", why);
         *status = EXIT_STATUS_ADDRESS;
     }
-    return loop->app_listener != NULL;
+    return loop->http != NULL;
 }
 
 /* As many connections as the system allows. */
@@ -361,6 +365,7 @@ static void free_events(struct loop *loop)
 
 static void end(struct loop *loop)
 {
+    http_free(loop->http);
     listener_free(loop->app_listener);
     listener_free(loop->peer_listener);
     /* The last replies leave before the node forgets its sessions. */

@@ -10,6 +10,7 @@
 #include "daemon/resolver.h"
 #include "store/store.h"
 
+struct http;
 struct listener;
 
 struct loop {
@@ -27,6 +28,7 @@ struct loop {
     struct notify notify;
     struct listener *app_listener;
     struct listener *peer_listener;
+    struct http *http;
     struct map connections; /* number -> struct connection */
     struct list connection_list;
     struct list dirty;
@@ -62,6 +64,8 @@ void dial_connected(struct connection *connection);
 struct listener *listener_app(struct loop *loop, char *why, size_t why_size);
 struct listener *listener_peers(struct loop *loop, char *why, size_t why_size);
 void listener_free(struct listener *listener);
+/* A socket that listens at host:port, the value of `key`; -1: `why`. */
+int listener_tcp(const char *key, const char *text, char *why, size_t why_size);
 
 /* What a TCP connection between nodes needs to notice that it is dead. */
 void peer_socket_options(const struct settings *settings, int fd);

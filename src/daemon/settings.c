@@ -38,6 +38,8 @@ static const struct setting table[] = {
     {"forward", SETTING_BOOL, AT(forward), 0, "yes", 0, 0, true},
     {"heartbeat-interval", SETTING_DURATION, AT(heartbeat_us), 0, "100ms", 1000,
      SECOND * 20, true},
+    {"http-listen", SETTING_ADDRESS, AT(http_listen), SIZE(http_listen), "", 0,
+     0, false},
     {"id", SETTING_ID, AT(id), 0, NULL, 0, RAFT_ID_NONE - 1, false},
     {"key-window", SETTING_NUMBER, AT(key_window), 0, "262144", 1,
      RAFT_KEY_WINDOW_MAX, true},

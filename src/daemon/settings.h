@@ -20,6 +20,7 @@ struct settings {
     char data_dir[1024];
     char peer_listen[TEXT_ADDRESS_SIZE];
     char peer_advertise[TEXT_ADDRESS_SIZE];
+    char http_listen[TEXT_ADDRESS_SIZE];
     char app_socket[108];
     uint32_t app_socket_mode;
     char app_socket_group[64];

@@ -12,15 +12,18 @@ src_node_libnode_a_SOURCES = \
 	src/node/events.c src/node/events.h \
 	src/node/feed.c src/node/feed.h \
 	src/node/greet.c \
+	src/node/health.c \
 	src/node/info.c \
 	src/node/internal.h \
 	src/node/latency.c src/node/latency.h \
 	src/node/link.c \
+	src/node/metrics.c \
 	src/node/node.c src/node/node.h \
 	src/node/peers.c src/node/peers.h \
 	src/node/pending.c src/node/pending.h \
 	src/node/request.c src/node/request.h \
 	src/node/session.c src/node/session.h \
+	src/node/status.c \
 	src/node/store.h \
 	src/node/submit.c \
 	src/node/trace.c \

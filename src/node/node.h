@@ -145,4 +145,13 @@ void node_info(const struct node *node, const char *section, struct buf *buf);
  * pending change. */
 void node_why(struct node *node, struct buf *buf);
 
+/* For probes and monitors (raftsc(8), HTTP); all append text.  Healthy: the
+ * disk does not hang.  Ready: the node can serve its app.  Both write a line
+ * for each check. */
+bool node_healthy(const struct node *node, struct buf *buf);
+bool node_ready(const struct node *node, struct buf *buf);
+void node_metrics(const struct node *node, struct buf *buf);
+/* INFO and WHY as one JSON object. */
+void node_status_json(struct node *node, struct buf *buf);
+
 #endif

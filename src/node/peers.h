@@ -32,6 +32,7 @@ struct peer_seen {
     raft_term term;
     raft_index last;     /* the end of its log, or of what it has sent */
     raft_term last_term; /* 0: not known */
+    raft_index commit;   /* the last that it named as a leader */
 };
 
 struct peer {

@@ -34,6 +34,7 @@ static void note_append(struct peer_seen *seen,
                         const struct raft_message *message)
 {
     size_t count = message->append.entry_count;
+    seen->commit = message->append.commit;
     note_end(seen, message->append.prev_index + count,
              count == 0 ? message->append.prev_term
                         : message->append.entries[count - 1].term);

@@ -1,0 +1,192 @@
+/* /metrics: the node in Prometheus' text format. */
+#include <string.h>
+
+#include "node/peers.h"
+
+#define SECONDS(us) ((double)(us) / 1e6)
+
+static void head(struct buf *buf, const char *name, const char *type,
+                 const char *help)
+{
+    buf_printf(buf, "# HELP raftsc_%s %s\n# TYPE raftsc_%s %s\n", name, help,
+               name, type);
+}
+
+static void value(struct buf *buf, const char *name, const char *type,
+                  const char *help, uint64_t number)
+{
+    head(buf, name, type, help);
+    buf_printf(buf, "raftsc_%s %llu\n", name, (unsigned long long)number);
+}
+
+static void gauge(struct buf *buf, const char *name, const char *help,
+                  uint64_t number)
+{
+    value(buf, name, "gauge", help, number);
+}
+
+static void counter(struct buf *buf, const char *name, const char *help,
+                    uint64_t number)
+{
+    value(buf, name, "counter", help, number);
+}
+
+static void server(const struct node *node, struct buf *buf)
+{
+    struct buf unread = {0};
+    head(buf, "info", "gauge", "Always 1: who this is.");
+    buf_printf(buf,
+               "raftsc_info{version=\"%s\",cluster=\"%s\",node=\"%lu\"} 1\n",
+               node->settings.version, node->settings.cluster,
+               (unsigned long)node->identity.id);
+    gauge(buf, "uptime_seconds", "Since the start of the process.",
+          (node->now.mono_us - node->started_us) / 1000000);
+    gauge(buf, "healthy", "1: as /healthz.", node_healthy(node, &unread));
+    gauge(buf, "ready", "1: as /readyz.", node_ready(node, &unread));
+    buf_free(&unread);
+}
+
+static void raft(const struct node *node, struct buf *buf)
+{
+    static const char *const roles[] = {"leader", "follower", "candidate",
+                                        "learner", "idle"};
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    head(buf, "role", "gauge", "1 for the role that the node has.");
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        buf_printf(buf, "raftsc_role{role=\"%s\"} %d\n", roles[i],
+                   strcmp(roles[i], raft_role_word(node->raft)) == 0);
+    }
+    gauge(buf, "term", "The present term.", status.term);
+    gauge(buf, "leader_known", "1: a leader is known.",
+          status.leader != RAFT_ID_NONE);
+    gauge(buf, "commit_index", "The last entry that apps may see.",
+          status.told);
+    gauge(buf, "applied_index", "The app's last ACK.", node->ack);
+    gauge(buf, "last_index", "The last entry of the log.", status.last);
+    gauge(buf, "saved_index", "The last entry that is durable here.",
+          status.saved);
+    gauge(buf, "first_index", "The first entry of the log.", status.first);
+    counter(buf, "elections_total", "Campaigns begun here.", status.elections);
+    gauge(buf, "window_bytes", "Recent entries kept in memory.",
+          status.window_bytes);
+}
+
+static void peer_gauge(const struct node *node, struct buf *buf,
+                       const char *name, const char *help,
+                       uint64_t (*of)(const struct node *, const struct peer *))
+{
+    head(buf, name, "gauge", help);
+    list_each(at, following, &node->peers)
+    {
+        const struct peer *peer = list_entry(at, struct peer, in_node);
+        buf_printf(buf, "raftsc_%s{peer=\"%lu\"} %llu\n", name,
+                   (unsigned long)peer->id, (unsigned long long)of(node, peer));
+    }
+}
+
+static uint64_t is_up(const struct node *node, const struct peer *peer)
+{
+    (void)node;
+    return peer->state == PEER_UP;
+}
+
+static uint64_t match_of(const struct node *node, const struct peer *peer)
+{
+    struct raft_peer_status status = {0};
+    raft_peer_status(node->raft, peer->id, &status);
+    return status.match;
+}
+
+static uint64_t lag_of(const struct node *node, const struct peer *peer)
+{
+    struct raft_peer_status known;
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    return raft_peer_status(node->raft, peer->id, &known)
+               ? status.last - known.match
+               : 0;
+}
+
+static void peers(const struct node *node, struct buf *buf)
+{
+    peer_gauge(node, buf, "peer_up", "1: the connection stands.", is_up);
+    peer_gauge(node, buf, "peer_match_index",
+               "How far the peer has the log (a leader knows).", match_of);
+    peer_gauge(node, buf, "peer_lag",
+               "Entries that the peer lacks (a leader knows).", lag_of);
+    counter(buf, "peer_bytes_in_total", "Bytes from peers.",
+            node->counters.peer_bytes_in);
+    counter(buf, "peer_bytes_out_total", "Bytes to peers.",
+            node->counters.peer_bytes_out);
+}
+
+static void storage(const struct node *node, struct buf *buf)
+{
+    struct node_store_stats stats;
+    node->store.stats(node->store.context, &stats);
+    gauge(buf, "disk_full", "1: the last save found no room.", node->no_room);
+    gauge(buf, "disk_stalled", "1: a save takes too long.", node->stalled);
+    gauge(buf, "db_bytes", "The database and its WAL.", stats.db_bytes);
+    counter(buf, "saves_total", "Transactions, each synced.", stats.saves);
+    counter(buf, "rows_total", "Rows saved.", stats.rows);
+    head(buf, "save_seconds", "gauge", "How long recent saves took.");
+    buf_printf(buf,
+               "raftsc_save_seconds{quantile=\"0.5\"} %g\n"
+               "raftsc_save_seconds{quantile=\"0.99\"} %g\n",
+               SECONDS(stats.save_p50_us), SECONDS(stats.save_p99_us));
+}
+
+static void submit_seconds(const struct latency *latency, struct buf *buf)
+{
+    static const uint64_t bounds_us[] = {
+        250,   500,    1000,   2500,   5000,    10000,   25000,
+        50000, 100000, 250000, 500000, 1000000, 2500000, 5000000};
+    head(buf, "submit_seconds", "histogram",
+         "From the handing over of a SUBMIT to its answer.");
+    for (size_t i = 0; i < sizeof(bounds_us) / sizeof(bounds_us[0]); i++) {
+        buf_printf(
+            buf, "raftsc_submit_seconds_bucket{le=\"%g\"} %llu\n",
+            SECONDS(bounds_us[i]),
+            (unsigned long long)latency_count_below(latency, bounds_us[i]));
+    }
+    buf_printf(buf,
+               "raftsc_submit_seconds_bucket{le=\"+Inf\"} %llu\n"
+               "raftsc_submit_seconds_sum %.6f\n"
+               "raftsc_submit_seconds_count %llu\n",
+               (unsigned long long)latency->count, SECONDS(latency->sum_us),
+               (unsigned long long)latency->count);
+}
+
+static void apps(const struct node *node, struct buf *buf)
+{
+    const struct node_counters *counters = &node->counters;
+    gauge(buf, "clients", "Connections of apps.", node->sessions.count);
+    gauge(buf, "streams", "Connections that FOLLOW.", node->follower_count);
+    gauge(buf, "pending_bytes", "Payload that waits for its answer.",
+          node->submit_bytes);
+    counter(buf, "submits_total", "SUBMITs taken here.", counters->submits);
+    counter(buf, "commits_total", "Entries committed.", counters->commits);
+    counter(buf, "reads_total", "READs answered.", counters->reads);
+    counter(buf, "barriers_total", "BARRIERs answered.", counters->barriers);
+    counter(buf, "app_bytes_in_total", "Bytes from apps.",
+            counters->app_bytes_in);
+    counter(buf, "app_bytes_out_total", "Bytes to apps.",
+            counters->app_bytes_out);
+    head(buf, "errors_total", "counter", "Errors answered, by code.");
+    for (int code = 0; code < ERROR_CODES; code++) {
+        buf_printf(buf, "raftsc_errors_total{code=\"%s\"} %llu\n",
+                   error_code_word((enum error_code)code),
+                   (unsigned long long)counters->errors[code]);
+    }
+    submit_seconds(&counters->submit, buf);
+}
+
+void node_metrics(const struct node *node, struct buf *buf)
+{
+    server(node, buf);
+    raft(node, buf);
+    peers(node, buf);
+    storage(node, buf);
+    apps(node, buf);
+}
