@@ -45,7 +45,8 @@ struct store *place_open(raft_id id, struct store_error *error)
     struct store_options options = {.directory = place_directory,
                                     .id = id,
                                     .version = "test",
-                                    .tail_bytes_max = 1000};
+                                    .tail_bytes_max = 1000,
+                                    .key_window = 100};
     return store_open(&options, error);
 }
 

@@ -149,27 +149,6 @@ static void a_truncation_brings_back_what_the_tail_had_pushed_out(void **state)
     blob_free(a);
 }
 
-static void another_window_counts_from_then_on(void **state)
-{
-    (void)state;
-    struct plain plain = {0};
-    struct raft_keys keys;
-    keys_open(&keys, 10, 0);
-    for (uint64_t i = 1; i <= 8; i++) {
-        append(&keys, &plain, key_of(i));
-    }
-    keys_commit(&keys, 8);
-    struct blob *key = key_of(5);
-    keys_set_window(&keys, 3, 8);
-    assert_int_equal(keys_forgotten(&keys), 5);
-    assert_int_equal(keys_find(&keys, key), 0);
-    keys_set_window(&keys, 10, 8);
-    assert_int_equal(keys_forgotten(&keys), 5);
-    blob_free(key);
-    keys_close(&keys);
-    truncate(&keys, &plain, 1);
-}
-
 static void only_keys_of_apps_count(void **state)
 {
     (void)state;
@@ -220,6 +199,37 @@ static void a_packed_set_comes_back(void **state)
     truncate(&keys, &plain, 1);
 }
 
+static void a_base_of_another_node_replaces_what_is_before_it(void **state)
+{
+    (void)state;
+    struct plain plain = {0};
+    struct raft_keys keys;
+    struct buf buf = {0};
+    keys_open(&keys, 3, 1);
+    for (uint64_t i = 1; i <= 6; i++) {
+        append(&keys, &plain, key_of(i));
+    }
+    keys_commit(&keys, 2);
+    keys_pack_begin(&buf, 2);
+    keys_pack_add(&buf, 3, "three", 5);
+    keys_pack_add(&buf, 4, "four", 4);
+    assert_non_null(keys_rebase(&keys, buf.data, buf.size - 1, 4));
+    assert_int_equal(keys.count, 6);
+    assert_null(keys_rebase(&keys, buf.data, buf.size, 4));
+    assert_int_equal(keys.count, 4);
+    assert_int_equal(keys.committed, 2);
+    assert_int_equal(keys.forgotten, 2);
+    assert_int_equal(keys_forgotten(&keys), 3);
+    struct blob *four = blob_copy("four", 4);
+    assert_int_equal(keys_find(&keys, four), 4);
+    assert_int_equal(keys_find(&keys, plain.keys[4]), 0);
+    assert_int_equal(keys_find(&keys, plain.keys[5]), 5);
+    blob_free(four);
+    buf_free(&buf);
+    keys_close(&keys);
+    truncate(&keys, &plain, 1);
+}
+
 static const char *unpack(const struct buf *buf, raft_index end)
 {
     struct raft_keys keys;
@@ -259,9 +269,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_remembered_follows_from_the_log),
         cmocka_unit_test(a_truncation_brings_back_what_the_tail_had_pushed_out),
-        cmocka_unit_test(another_window_counts_from_then_on),
         cmocka_unit_test(only_keys_of_apps_count),
         cmocka_unit_test(a_packed_set_comes_back),
+        cmocka_unit_test(a_base_of_another_node_replaces_what_is_before_it),
         cmocka_unit_test(a_packed_set_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

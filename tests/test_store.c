@@ -20,6 +20,7 @@ static struct store *open_as(raft_id id, bool threads,
                                     .id = id,
                                     .version = "test",
                                     .tail_bytes_max = 1000,
+                                    .key_window = 100,
                                     .threads = threads};
     return store_open(&options, error);
 }

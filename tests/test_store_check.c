@@ -139,6 +139,9 @@ static void every_wrong_byte_is_found_and_named(void **state)
          "the app acknowledged"},
         {"UPDATE state SET value = 'abc' WHERE name = 'instance'",
          "'instance'"},
+        {"INSERT INTO keys VALUES (7, x'61')", "entry 7: keys has it"},
+        {"UPDATE state SET value = 3 WHERE name = 'keys_forgotten'",
+         "keys_forgotten"},
         {"UPDATE state SET value = 5 WHERE name = 'base_index'",
          "entry 6 is missing"},
     };

@@ -28,6 +28,7 @@ static struct store *open_in(const char *directory)
                                     .id = 1,
                                     .version = "test",
                                     .tail_bytes_max = 5000,
+                                    .key_window = 100,
                                     .vfs = "crash",
                                     .checkpoint_pages = 25,
                                     .instance_seed = 77};

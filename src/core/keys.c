@@ -185,13 +185,6 @@ void keys_commit(struct raft_keys *keys, raft_index commit)
     }
 }
 
-void keys_set_window(struct raft_keys *keys, size_t window, raft_index commit)
-{
-    assert(window >= 1 && window <= RAFT_KEY_WINDOW_MAX);
-    keys->window = window;
-    keys_commit(keys, commit);
-}
-
 /* ---- looking up --------------------------------------------------------- */
 
 raft_index keys_find_upto(const struct raft_keys *keys, const struct blob *key,
@@ -286,5 +279,28 @@ const char *keys_unpack(struct raft_keys *keys, const void *data, size_t size,
         add(keys, index, part.at, key_size);
         before = index;
     }
+    return NULL;
+}
+
+const char *keys_rebase(struct raft_keys *keys, const void *data, size_t size,
+                        raft_index base)
+{
+    struct raft_keys fresh;
+    keys_open(&fresh, keys->window, keys->seed);
+    const char *why = keys_unpack(&fresh, data, size, base + 1);
+    if (why != NULL) {
+        keys_close(&fresh);
+        return why;
+    }
+    keys_commit(&fresh, base);
+    for (uint32_t i = 0; i < keys->count; i++) {
+        const struct keyed *keyed = at(keys, keys->first + i);
+        if (keyed->index > base) {
+            add(&fresh, keyed->index, bytes_of(keys, keyed), keyed->size);
+            fresh.committed += i < keys->committed;
+        }
+    }
+    keys_close(keys);
+    *keys = fresh;
     return NULL;
 }

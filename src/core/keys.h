@@ -66,8 +66,11 @@ void keys_add(struct raft_keys *keys, const struct raft_entry *entry);
 void keys_truncate(struct raft_keys *keys, raft_index from);
 /* Entries up to `commit` are committed: what is old enough is dropped. */
 void keys_commit(struct raft_keys *keys, raft_index commit);
-/* Another window; what has been dropped stays forgotten. */
-void keys_set_window(struct raft_keys *keys, size_t window, raft_index commit);
+/* Another node's base is under the log now: of entries up to `base` is known
+ * what the packed set says; those behind it stay.  NULL: fine; else what is
+ * wrong with the set, and nothing has changed. */
+const char *keys_rebase(struct raft_keys *keys, const void *data, size_t size,
+                        raft_index base);
 
 /* The entry that carries the key and is remembered in view of the whole log;
  * 0: none. */

@@ -320,7 +320,8 @@ void raft_set(struct raft *raft, const struct raft_settings *settings)
     raft->settings.seed = kept.seed;
     /* The rings of flights are as long as they were made. */
     raft->settings.inflight_messages_max = kept.inflight_messages_max;
-    keys_set_window(&raft->keys, settings->key_window, raft->commit);
+    /* What is on disk was chosen with the window of the start. */
+    raft->settings.key_window = kept.key_window;
     if (settings->election_timeout_us != old_timeout_us) {
         election_reset(raft);
     }

@@ -255,6 +255,7 @@ static bool open_store(struct loop *loop, int *status)
         .address = loop->settings.peer_advertise,
         .version = PACKAGE_VERSION,
         .tail_bytes_max = (size_t)loop->settings.cache_size,
+        .key_window = (size_t)loop->settings.key_window,
         .threads = true,
     };
     struct store_error error = {0};

@@ -42,7 +42,7 @@ static const struct setting table[] = {
      0, false},
     {"id", SETTING_ID, AT(id), 0, NULL, 0, RAFT_ID_NONE - 1, false},
     {"key-window", SETTING_NUMBER, AT(key_window), 0, "262144", 1,
-     RAFT_KEY_WINDOW_MAX, true},
+     RAFT_KEY_WINDOW_MAX, false},
     {"log-format", SETTING_FORMAT, AT(log_format), 0, "text", 0, 0, true},
     {"log-level", SETTING_LEVEL, AT(log_level), 0, "info", 0, 0, true},
     {"max-clients", SETTING_NUMBER, AT(max_clients), 0, "1024", 1, 100000,

@@ -92,6 +92,21 @@ static bool copy_rows(struct copy *copy, const char *select, const char *insert,
     " ('schema_version', 'written_by', 'node_id', 'instance', 'boot', 'vote'," \
     " 'ack', 'commit', 'restored', 'backup')"
 
+/* Those that outlive their rows, and those whose rows are about to go. */
+static bool copy_keys(struct copy *copy, struct store_error *error)
+{
+    return copy_rows(copy, "SELECT idx, key FROM keys",
+                     "INSERT INTO keys VALUES (?, ?)", error) &&
+           copy_rows(copy,
+                     "SELECT idx, key FROM log INDEXED BY log_keys"
+                     " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
+                     " AND idx > (SELECT value FROM state"
+                     " WHERE name = 'keys_upto')",
+                     "INSERT INTO keys VALUES (?, ?)", error) &&
+           copy_rows(copy, "SELECT 'keys_upto', ?",
+                     "INSERT OR REPLACE INTO state VALUES (?, ?)", error);
+}
+
 static bool copy_base(struct copy *copy, struct store_error *error)
 {
     sqlite3 *from = copy->from->store.writer;
@@ -110,7 +125,8 @@ static bool copy_base(struct copy *copy, struct store_error *error)
                          "INSERT OR REPLACE INTO state VALUES (?, ?)", error) &&
                copy_rows(copy, "SELECT * FROM config_history WHERE idx <= ?",
                          "INSERT INTO config_history VALUES (?, ?, ?, ?, ?)",
-                         error);
+                         error) &&
+               copy_keys(copy, error);
     }
     run(from, "COMMIT");
     if (done && (copy->last > start->raft.last || copy->last < copy->next)) {

@@ -199,6 +199,22 @@ static void check_configs(struct check *check, raft_index base)
     check_history(check);
 }
 
+/* ---- keys --------------------------------------------------------------- */
+
+static void check_keys(struct check *check, raft_index base)
+{
+    check_query(check,
+                "SELECT idx FROM keys"
+                " WHERE idx > ? OR length(key) NOT BETWEEN 1 AND 128",
+                base,
+                "keys has it, and it is no key of what lies under the "
+                "log");
+    check_query(check,
+                "SELECT value FROM state WHERE value > ?"
+                " AND name IN ('keys_forgotten', 'keys_upto')",
+                base, "keys_forgotten or keys_upto is not under the log");
+}
+
 /* ---- state -------------------------------------------------------------- */
 
 /* The id of a cluster is the hash of entry 1, where that is there. */
@@ -263,6 +279,7 @@ static void check_content(struct check *check)
         sound = false;
     }
     check_configs(check, raft->base_index);
+    check_keys(check, raft->base_index);
     if (sound) {
         check_state(check, start);
     }

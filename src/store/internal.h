@@ -6,6 +6,7 @@
  *   upgrade.c  its tables, and the way from each version to the next
  *   rows.c     a save into rows, rows into entries
  *   load.c     what was on disk, for the start
+ *   kept.c     keys: of rows, and those that outlive their rows
  *   place.c    the directory: who holds it, and whether it is fit
  *   offline.c  a directory or a backup at rest, for raftctl; check.c verifies
  *              it, backup.c copies it, restore.c and recover.c make it the
@@ -20,9 +21,10 @@
 #include "store/offline.h"
 #include "store/store.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION_ID "1918985844" /* "raft" */
 #define LATENCIES 1024
+#define KEPT_NOT_COUNTED (-1)
 
 enum statement {
     STATEMENT_BEGIN,
@@ -55,6 +57,7 @@ struct store {
     sqlite3_stmt *select_chain; /* reader: the chain of one row */
     int wal_pages;              /* as the last commit left it */
     int failure; /* the system's errno of the last statement that failed */
+    int64_t kept_count; /* rows of `keys`, or KEPT_NOT_COUNTED */
 
     /* What store_start() shows; its arrays are owned. */
     struct node_start start;
@@ -147,6 +150,21 @@ struct offline {
     bool is_backup;
     bool is_live; /* a node uses it, and no lock is held */
 };
+
+/* ---- kept.c ------------------------------------------------------------- */
+
+/* Packs the keys of all entries before `before` for the start. */
+bool kept_load(struct store *store, raft_index before,
+               struct store_error *error);
+/* Both give SQLite's code, and belong into a transaction: rows up to `upto` are
+ * about to go, and the keys of those that are of this log are kept; and a base
+ * at `upto` came from another node, with the keys that it carries (packed as
+ * in core/keys.h, and sound). */
+int kept_add(struct store *store, raft_index upto);
+int kept_replace(struct store *store, raft_index upto, const void *packed,
+                 size_t size);
+/* The transaction is undone. */
+void kept_rolled_back(struct store *store);
 
 /* ---- recover.c ---------------------------------------------------------- */
 

@@ -454,9 +454,11 @@ static bool is_no_backup(struct store *store, struct store_error *error)
 
 static bool load_all(struct store *store, struct store_error *error)
 {
+    const struct raft_start *raft = &store->start.raft;
     return load_node(store, error) && load_cluster(store, error) &&
            load_state(store, error) && load_log(store, error) &&
-           load_tail(store, error);
+           load_tail(store, error) &&
+           kept_load(store, raft->last + 1 - raft->tail_count, error);
 }
 
 bool load_start(struct store *store, struct store_error *error)
@@ -507,10 +509,13 @@ void load_clear(struct store *store)
     free_array(raft->configs);
     free_array(raft->others);
     free_array(raft->tail);
+    free_array(raft->keys);
     raft->runs = NULL;
     raft->configs = NULL;
     raft->others = NULL;
     raft->tail = NULL;
+    raft->keys = NULL;
+    raft->keys_size = 0;
     raft->run_count = 0;
     raft->config_count = 0;
     raft->other_count = 0;

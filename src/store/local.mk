@@ -3,6 +3,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/backup.c \
 	src/store/check.c \
 	src/store/internal.h \
+	src/store/kept.c \
 	src/store/load.c \
 	src/store/offline.c src/store/offline.h \
 	src/store/place.c \

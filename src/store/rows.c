@@ -215,6 +215,7 @@ enum node_save_result rows_save(struct store *store,
     }
     if (sqlite3_get_autocommit(store->writer) == 0) {
         run(store, STATEMENT_ROLLBACK);
+        kept_rolled_back(store);
     }
     return NODE_SAVE_NO_ROOM;
 }

@@ -22,6 +22,7 @@ struct store_options {
                                the first configuration of a restored one */
     const char *version;    /* of the program; kept for whoever comes later */
     size_t tail_bytes_max;  /* newest entries that store_start() loads */
+    size_t key_window;      /* newest keys that are remembered */
     bool threads;           /* false: the work is done in store_poll(), by the
                                caller's thread, so that a run repeats itself */
     const char *vfs;        /* NULL: SQLite's own */

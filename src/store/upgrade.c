@@ -48,6 +48,17 @@ static const char *const steps[] = {
     " record BLOB NOT NULL"
     ") STRICT;"
     "PRAGMA application_id = " APPLICATION_ID ";",
+
+    /* 1 to 2.
+     *
+     * Entries with keys are found without reading all others; `keys` holds
+     * those of entries whose rows are gone (kept.c). */
+    "CREATE INDEX log_keys ON log (idx) WHERE key IS NOT NULL AND kind = 1;"
+    "CREATE TABLE keys ("
+    " idx INTEGER PRIMARY KEY,"
+    " key BLOB NOT NULL"
+    ") STRICT;"
+    "INSERT INTO state VALUES ('keys_forgotten', 0), ('keys_upto', 0);",
 };
 
 static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION,

@@ -1,0 +1,232 @@
+/* Keys: of rows, and those that outlive their rows.
+ *
+ * Table `keys` holds what is remembered of the entries up to `keys_upto` (of
+ * the state): their rows are gone, or were never here, or are about to go, or
+ * are of a log that was replaced, and are not asked.  At most key-window rows;
+ * what is not behind `keys_forgotten` is forgotten. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "core/keys.h"
+#include "store/internal.h"
+
+static int64_t number_of(struct store *store, const char *sql, uint64_t a,
+                         uint64_t b)
+{
+    int64_t value = 0;
+    sqlite3_stmt *statement = schema_prepare(store->writer, sql);
+    sqlite3_bind_int64(statement, 1, (int64_t)a);
+    sqlite3_bind_int64(statement, 2, (int64_t)b);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        value = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static raft_index state_of(struct store *store, const char *name)
+{
+    sqlite3_stmt *statement =
+        schema_prepare(store->writer, "SELECT value FROM state WHERE name = ?");
+    raft_index value = 0;
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        value = (raft_index)sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* One statement with up to two numbers. */
+static int run(struct store *store, const char *sql, uint64_t a, uint64_t b)
+{
+    sqlite3_stmt *statement = schema_prepare(store->writer, sql);
+    sqlite3_bind_int64(statement, 1, (int64_t)a);
+    sqlite3_bind_int64(statement, 2, (int64_t)b);
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) {
+        store->failure = sqlite3_system_errno(store->writer);
+        code = sqlite3_extended_errcode(store->writer);
+    }
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* ---- at the start ------------------------------------------------------- */
+
+static bool no_key(const struct store *store, raft_index index,
+                   struct store_error *error)
+{
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s is damaged: the key of entry %llu is not one to %zu bytes; "
+             "this node must be replaced by one with an empty data directory",
+             store->path, (unsigned long long)index, RAFT_KEY_MAX);
+    return false;
+}
+
+static bool pack_rows(struct store *store, struct buf *packed, const char *sql,
+                      raft_index behind, raft_index before,
+                      struct store_error *error)
+{
+    sqlite3_stmt *statement = schema_prepare(store->writer, sql);
+    sqlite3_bind_int64(statement, 1, (int64_t)behind);
+    sqlite3_bind_int64(statement, 2, (int64_t)before);
+    raft_index bad = 0;
+    int code = SQLITE_DONE;
+    while (bad == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        raft_index index = (raft_index)sqlite3_column_int64(statement, 0);
+        const void *key = sqlite3_column_blob(statement, 1);
+        int size = sqlite3_column_bytes(statement, 1);
+        if (key != NULL && size > 0 && (size_t)size <= RAFT_KEY_MAX) {
+            keys_pack_add(packed, index, key, (size_t)size);
+        } else {
+            bad = index;
+        }
+    }
+    sqlite3_finalize(statement);
+    if (bad != 0) {
+        return no_key(store, bad, error);
+    }
+    return code == SQLITE_DONE ||
+           schema_failed(store, store->writer, error, "it cannot be read");
+}
+
+/* The newest committed entry with a key that need not be remembered, of those
+ * that have rows; 0: none. */
+static raft_index old_enough(struct store *store, raft_index commit)
+{
+    return (raft_index)number_of(
+        store,
+        "SELECT idx FROM log INDEXED BY log_keys"
+        " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
+        " ORDER BY idx DESC LIMIT 1 OFFSET ?",
+        commit, store->options.key_window);
+}
+
+bool kept_load(struct store *store, raft_index before,
+               struct store_error *error)
+{
+    struct raft_start *raft = &store->start.raft;
+    struct buf packed = {0};
+    raft_index forgotten = state_of(store, "keys_forgotten");
+    raft_index upto = state_of(store, "keys_upto");
+    raft_index old = old_enough(store, raft->commit);
+    forgotten = old > forgotten ? old : forgotten;
+    keys_pack_begin(&packed, forgotten);
+    bool done = pack_rows(store, &packed,
+                          "SELECT idx, key FROM keys WHERE idx > ? AND idx < ?"
+                          " ORDER BY idx",
+                          forgotten, before, error) &&
+                pack_rows(store, &packed,
+                          "SELECT idx, key FROM log INDEXED BY log_keys"
+                          " WHERE key IS NOT NULL AND kind = 1"
+                          " AND idx > ? AND idx < ? ORDER BY idx",
+                          upto > forgotten ? upto : forgotten, before, error);
+    raft->keys = packed.data;
+    raft->keys_size = packed.size;
+    store->kept_count = KEPT_NOT_COUNTED;
+    return done;
+}
+
+void kept_rolled_back(struct store *store)
+{
+    store->kept_count = KEPT_NOT_COUNTED;
+}
+
+/* ---- in a transaction --------------------------------------------------- */
+
+static int set_forgotten(struct store *store, raft_index index)
+{
+    return run(store,
+               "UPDATE state SET value = ? WHERE name = 'keys_forgotten'",
+               index, 0);
+}
+
+static int set_upto(struct store *store, raft_index index)
+{
+    return run(store, "UPDATE state SET value = ? WHERE name = 'keys_upto'",
+               index, 0);
+}
+
+/* The oldest go, until there are no more than are remembered. */
+static int forget_oldest(struct store *store)
+{
+    if (store->kept_count == KEPT_NOT_COUNTED) {
+        store->kept_count = number_of(store, "SELECT count(*) FROM keys", 0, 0);
+    }
+    int64_t over = store->kept_count - (int64_t)store->options.key_window;
+    if (over <= 0) {
+        return SQLITE_OK;
+    }
+    raft_index last = (raft_index)number_of(
+        store, "SELECT idx FROM keys ORDER BY idx LIMIT 1 OFFSET ?",
+        (uint64_t)over - 1, 0);
+    int code = run(store, "DELETE FROM keys WHERE idx <= ?", last, 0);
+    if (code == SQLITE_OK) {
+        store->kept_count -= over;
+        code = set_forgotten(store, last);
+    }
+    return code;
+}
+
+int kept_add(struct store *store, raft_index upto)
+{
+    raft_index before = state_of(store, "keys_upto");
+    if (upto <= before) {
+        return SQLITE_OK;
+    }
+    int code = run(store,
+                   "INSERT INTO keys SELECT idx, key"
+                   " FROM log INDEXED BY log_keys"
+                   " WHERE key IS NOT NULL AND kind = 1"
+                   " AND idx > ? AND idx <= ?",
+                   before, upto);
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    if (store->kept_count != KEPT_NOT_COUNTED) {
+        store->kept_count += sqlite3_changes64(store->writer);
+    }
+    code = set_upto(store, upto);
+    return code != SQLITE_OK ? code : forget_oldest(store);
+}
+
+static int insert_packed(struct store *store, struct cursor *cursor)
+{
+    int code = SQLITE_OK;
+    sqlite3_stmt *statement =
+        schema_prepare(store->writer, "INSERT INTO keys VALUES (?, ?)");
+    while (code == SQLITE_OK && cursor_left(cursor) > 0) {
+        struct cursor part = cursor_part(cursor, cursor_u16(cursor));
+        sqlite3_bind_int64(statement, 1, (int64_t)cursor_u64(&part));
+        sqlite3_bind_blob64(statement, 2, part.at, cursor_left(&part),
+                            SQLITE_STATIC);
+        assert(!part.bad); /* core has read it before */
+        code =
+            sqlite3_step(statement) == SQLITE_DONE ? SQLITE_OK : SQLITE_ERROR;
+        sqlite3_reset(statement);
+        store->kept_count++;
+    }
+    if (code != SQLITE_OK) {
+        store->failure = sqlite3_system_errno(store->writer);
+        code = sqlite3_extended_errcode(store->writer);
+    }
+    sqlite3_finalize(statement);
+    return code;
+}
+
+int kept_replace(struct store *store, raft_index upto, const void *packed,
+                 size_t size)
+{
+    struct cursor cursor = cursor_of(packed, size);
+    struct cursor fixed = cursor_part(&cursor, cursor_u16(&cursor));
+    raft_index forgotten = cursor_u64(&fixed);
+    assert(!fixed.bad);
+    int code = run(store, "DELETE FROM keys", 0, 0);
+    store->kept_count = 0;
+    code = code != SQLITE_OK ? code : set_forgotten(store, forgotten);
+    code = code != SQLITE_OK ? code : set_upto(store, upto);
+    code = code != SQLITE_OK ? code : insert_packed(store, &cursor);
+    return code != SQLITE_OK ? code : forget_oldest(store);
+}
