@@ -208,7 +208,7 @@ static void read_done(struct world *world, void *subject, uint64_t life)
     struct read_job *job = subject;
     struct host *host = job->host;
     if (host->life == life && host->disk.hangs) {
-        world_in(world, 100000, read_done, job, life);
+        world_give(world, 100000, read_done, job, life);
         return;
     }
     if (host->life == life) {
@@ -238,8 +238,8 @@ static void disk_read(void *context, const struct node_read *read)
     struct world *world = host->world;
     struct read_job *job = x_malloc(sizeof(*job));
     *job = (struct read_job){.host = host, .read = *read};
-    world_in(world, prng_range(&world->prng, 10, 3000), read_done, job,
-             host->life);
+    world_give(world, prng_range(&world->prng, 10, 3000), read_done, job,
+               host->life);
 }
 
 static void disk_stats(void *context, struct node_store_stats *stats)

@@ -1,11 +1,20 @@
-/* Messages between nodes that are lost, come twice, or in another order.
+/* Messages between nodes that are lost, come twice, in another order, or once
+ * more much later.
  *
  * A connection does nothing of this; but a message of Raft's can be lost with
- * a connection and arrive late through another one, and core promises to bear
- * all of it.  Handshakes and forwarded requests belong to their connection:
- * they are lost with it, and never doubled. */
+ * a connection and arrive late through another one, when both ends have been
+ * started anew since, and core promises to bear all of it.  So do answers to
+ * forwarded requests.  Handshakes and forwarded requests themselves belong to
+ * their connection: they are lost with it, and never come twice. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
 #include "wire/frame.h"
 #include "world.h"
+
+/* A message comes once more after at most so long. */
+#define LATE_US ((uint64_t)8000000)
 
 #define TYPE_AT 8
 
@@ -20,11 +29,65 @@ void mangle_release(struct wire_end *to)
     buf_clear(&to->held);
 }
 
-static void pass(struct world *world, struct wire_end *to, const uint8_t *frame,
-                 size_t size)
+/* ---- once more ---------------------------------------------------------- */
+
+struct late {
+    struct host *from;
+    struct host *to;
+    size_t size;
+    uint8_t frame[];
+};
+
+/* Each node speaks only where it has dialled. */
+static struct wire *way(struct world *world, const struct late *late)
+{
+    struct wire *wire = world->wires;
+    while (wire != NULL &&
+           (wire->is_free || !wire->spoke || wire->end[0].host != late->from ||
+            wire->end[1].host != late->to || wire->end[1].gone)) {
+        wire = wire->next;
+    }
+    return wire;
+}
+
+static void arrive_late(struct world *world, void *subject, uint64_t life)
+{
+    (void)life;
+    struct late *late = subject;
+    struct wire *wire = way(world, late);
+    if (wire != NULL) {
+        struct wire_end *to = &wire->end[1];
+        world_happened(world, HAPPENED_LATE_FRAME);
+        buf_append(&to->bytes, late->frame, late->size);
+        net_moves(world, wire, to);
+    }
+    free(late);
+}
+
+static void send_late(struct world *world, const struct wire *wire,
+                      const uint8_t *frame, size_t size)
+{
+    struct late *late = x_malloc(sizeof(*late) + size);
+    late->from = wire->end[0].host;
+    late->to = wire->end[1].host;
+    late->size = size;
+    memcpy(late->frame, frame, size);
+    world_give(world, prng_range(&world->prng, 1000, LATE_US), arrive_late,
+               late, 0);
+}
+
+/* ---- one after the other ------------------------------------------------ */
+
+static void pass(struct world *world, struct wire *wire, struct wire_end *to,
+                 const uint8_t *frame, size_t size)
 {
     const struct mix *mix = &world->mix;
     bool message = frame[TYPE_AT] == FRAME_MESSAGE && !world->calm;
+    bool answer = frame[TYPE_AT] == FRAME_FORWARD_ANSWER && !world->calm;
+    wire->spoke = wire->spoke || message || answer;
+    if ((message || answer) && drawn(world, mix->late)) {
+        send_late(world, wire, frame, size);
+    }
     if (message && drawn(world, mix->lost)) {
         world_happened(world, HAPPENED_LOST_FRAME);
         return;
@@ -44,13 +107,13 @@ static void pass(struct world *world, struct wire_end *to, const uint8_t *frame,
     }
 }
 
-void mangle(struct world *world, struct wire_end *to)
+void mangle(struct world *world, struct wire *wire, struct wire_end *to)
 {
     size_t at = 0;
     while (at < to->unframed.size) {
         const uint8_t *frame = to->unframed.data + at;
         size_t size = 4 + (size_t)be_get_u32(frame);
-        pass(world, to, frame, size);
+        pass(world, wire, to, frame, size);
         at += size;
     }
     buf_clear(&to->unframed);

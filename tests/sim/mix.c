@@ -48,6 +48,8 @@ static void draw_faults(struct mix *mix, struct prng *prng)
     mix->lost = per_mille(prng, 300);
     mix->doubled = per_mille(prng, 500);
     mix->reordered = per_mille(prng, 300);
+    mix->late = per_mille(prng, 100);
+    mix->fall = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 1, 4) : 0;
 }
 
 static void draw_apps(struct mix *mix, struct prng *prng)
@@ -89,15 +91,15 @@ void mix_show(const struct world *world)
                mix->voters, mix->hosts - mix->voters, mix->apps,
                mix->sqlite ? "SQLite" : "model", (double)mix->faults_us / 1e6,
                (double)mix->fault_gap_us / 1e6);
-    world_show(world, NULL,
-               "mix: delay %.0f ms, lost %u, doubled %u, reordered %u per "
-               "mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
-               "%llu in flight, drift %llu ppm, aim %u",
-               (double)mix->delay_us / 1e3, mix->lost, mix->doubled,
-               mix->reordered, (double)mix->save_us / 1e3,
-               (unsigned long long)mix->cache_bytes,
-               mix->forward ? "yes" : "no",
-               (unsigned long long)mix->append_entries_max,
-               (unsigned long long)mix->inflight_messages_max,
-               (unsigned long long)mix->drift_ppm, mix->aim);
+    world_show(
+        world, NULL,
+        "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "
+        "per mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
+        "%llu in flight, drift %llu ppm, aim %u, fall %u",
+        (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
+        mix->late, (double)mix->save_us / 1e3,
+        (unsigned long long)mix->cache_bytes, mix->forward ? "yes" : "no",
+        (unsigned long long)mix->append_entries_max,
+        (unsigned long long)mix->inflight_messages_max,
+        (unsigned long long)mix->drift_ppm, mix->aim, mix->fall);
 }

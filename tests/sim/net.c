@@ -41,6 +41,7 @@ static struct wire *new_wire(struct world *world)
     wire->connected = false;
     wire->hangs = false;
     wire->broken = false;
+    wire->spoke = false;
     wire->clogged_until_us = 0;
     wire->life++;
     for (int i = 0; i < 2; i++) {
@@ -97,6 +98,11 @@ static struct world *world_of(const struct wire *wire)
 static uint64_t some_delay(struct world *world)
 {
     return prng_range(&world->prng, 10, world->mix.delay_us);
+}
+
+void net_moves(struct world *world, struct wire *wire, struct wire_end *to)
+{
+    move_in(world, wire, to == &wire->end[0] ? 0 : 1, some_delay(world));
 }
 
 static void tell_closed(struct wire *wire, int to)
@@ -231,8 +237,8 @@ static void append(struct world *world, struct wire *wire, int to,
 {
     struct wire_end *end = &wire->end[to];
     bool frames = wire->end[0].host != NULL && wire->end[1].host != NULL;
-    if (frames &&
-        (world->mix.lost | world->mix.doubled | world->mix.reordered) != 0) {
+    if (frames && (world->mix.lost | world->mix.doubled | world->mix.reordered |
+                   world->mix.late) != 0) {
         buf_append(&end->unframed, span->data, span->size);
     } else {
         buf_append(&end->bytes, span->data, span->size);
@@ -262,7 +268,7 @@ static void net_send(void *context, node_conn conn, struct out *out)
         }
     }
     if (heard) {
-        mangle(host->world, &wire->end[1 - at]);
+        mangle(host->world, wire, &wire->end[1 - at]);
     }
     if (wire != NULL) {
         move_in(host->world, wire, 1 - at, some_delay(host->world));

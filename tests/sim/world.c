@@ -18,6 +18,7 @@ struct event {
     event_run *run;
     void *subject;
     uint64_t life;
+    bool owned; /* the subject is the event's own */
 };
 
 static bool sooner(const struct event *a, const struct event *b)
@@ -26,18 +27,36 @@ static bool sooner(const struct event *a, const struct event *b)
                                     : a->number < b->number;
 }
 
-void world_at(struct world *world, uint64_t time_us, event_run *run,
-              void *subject, uint64_t life)
+static void add_event(struct world *world, struct event event)
 {
     world->events = x_grow(world->events, &world->event_capacity,
                            world->event_count + 1, sizeof(*world->events));
-    struct event event = {time_us, world->event_number++, run, subject, life};
+    event.number = world->event_number++;
     size_t at = world->event_count++;
     while (at > 0 && sooner(&event, &world->events[(at - 1) / 2])) {
         world->events[at] = world->events[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     world->events[at] = event;
+}
+
+void world_at(struct world *world, uint64_t time_us, event_run *run,
+              void *subject, uint64_t life)
+{
+    add_event(world, (struct event){.time_us = time_us,
+                                    .run = run,
+                                    .subject = subject,
+                                    .life = life});
+}
+
+void world_give(struct world *world, uint64_t delay_us, event_run *run,
+                void *subject, uint64_t life)
+{
+    add_event(world, (struct event){.time_us = world->now_us + delay_us,
+                                    .run = run,
+                                    .subject = subject,
+                                    .life = life,
+                                    .owned = true});
 }
 
 void world_in(struct world *world, uint64_t delay_us, event_run *run,
@@ -231,6 +250,16 @@ static void free_wires(struct world *world)
     }
 }
 
+static void free_events(struct world *world)
+{
+    for (size_t i = 0; i < world->event_count; i++) {
+        if (world->events[i].owned) {
+            free(world->events[i].subject);
+        }
+    }
+    free(world->events);
+}
+
 static void world_free(struct world *world)
 {
     for (unsigned i = 0; i < world->mix.hosts; i++) {
@@ -248,7 +277,7 @@ static void world_free(struct world *world)
     }
     free_wires(world);
     check_free(&world->checks);
-    free(world->events);
+    free_events(world);
     free(world);
 }
 

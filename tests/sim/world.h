@@ -57,6 +57,10 @@ void world_at(struct world *world, uint64_t time_us, event_run *run,
               void *subject, uint64_t life);
 void world_in(struct world *world, uint64_t delay_us, event_run *run,
               void *subject, uint64_t life);
+/* Takes the subject, which is one piece of memory: `run` frees it, or the end
+ * of the world does. */
+void world_give(struct world *world, uint64_t delay_us, event_run *run,
+                void *subject, uint64_t life);
 
 /* ---- what a seed draws at first (mix.c) --------------------------------- */
 
@@ -91,12 +95,14 @@ struct mix {
     uint64_t fault_gap_us; /* between two faults, on average */
     unsigned weights[FAULTS];
     unsigned aim;         /* one fault in so many is the leader's; 0: none */
+    unsigned fall;        /* one new leader in so many falls at once; 0: none */
     uint64_t drift_ppm;   /* of clocks, at most */
     unsigned save_crash;  /* one save in so many is cut off by a crash */
     uint64_t delay_us;    /* of bytes on the network, at most */
     unsigned lost;        /* messages between nodes, per mille */
     unsigned doubled;     /* … */
     unsigned reordered;   /* … */
+    unsigned late;        /* … once more much later, by another way */
     uint64_t save_us;     /* of a save, at most */
     uint64_t cache_bytes; /* of a node: small ones make the store read */
     bool forward;
@@ -203,6 +209,8 @@ event_run host_start_again;
 /* ---- faults (fault.c) --------------------------------------------------- */
 
 event_run fault_next;
+/* It leads a new term. */
+void fault_elected(struct host *host);
 /* Nothing gets from one to the other. */
 void fault_cut(struct world *world, unsigned from, unsigned to);
 
@@ -236,6 +244,7 @@ struct wire {
     bool is_free;
     bool hangs;                /* half open: nothing moves, nobody knows */
     bool broken;               /* by a fault or a crash */
+    bool spoke;                /* a message has passed: both have greeted */
     uint64_t clogged_until_us; /* little moves */
     uint64_t life;
 };
@@ -252,7 +261,9 @@ void net_app_pause(struct wire *wire, bool paused);
 bool net_parted(const struct world *world, const struct host *a,
                 const struct host *b);
 /* What is unframed goes on its way: some messages are lost, doubled, late. */
-void mangle(struct world *world, struct wire_end *to);
+void mangle(struct world *world, struct wire *wire, struct wire_end *to);
+/* Bytes are there to be delivered at this end. */
+void net_moves(struct world *world, struct wire *wire, struct wire_end *to);
 /* What was held back is overtaken by now. */
 void mangle_release(struct wire_end *to);
 
@@ -287,6 +298,7 @@ struct submit {
 
 struct committed {
     raft_term term;
+    raft_term during; /* the term in which it was committed, or a later one */
     uint8_t kind;
     struct digest chain;
     uint64_t submit; /* number of the SUBMIT; 0: not an app's */
