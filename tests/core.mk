@@ -9,13 +9,19 @@ tests_core_script_LDADD = $(CORE_TEST_LIBS)
 CORE_CASES = \
 	tests/core/bounded_uncommitted.txt \
 	tests/core/change.txt \
+	tests/core/change_add_double.txt \
+	tests/core/change_add_single.txt \
 	tests/core/change_back.txt \
 	tests/core/change_back_alone.txt \
 	tests/core/change_finished.txt \
 	tests/core/change_learner.txt \
+	tests/core/change_one_at_a_time.txt \
 	tests/core/change_outgoing_needed.txt \
 	tests/core/change_refused.txt \
+	tests/core/change_remove_leader.txt \
+	tests/core/change_replace_leader.txt \
 	tests/core/change_rolled_back.txt \
+	tests/core/change_transfer_in_joint.txt \
 	tests/core/check_quorum.txt \
 	tests/core/check_quorum_late_answers.txt \
 	tests/core/disk_stall.txt \
@@ -32,7 +38,9 @@ CORE_CASES = \
 	tests/core/lagging_commit.txt \
 	tests/core/late_append.txt \
 	tests/core/leader_saves_last.txt \
+	tests/core/leader_silent.txt \
 	tests/core/learner.txt \
+	tests/core/learner_votes.txt \
 	tests/core/link_up_asks_first.txt \
 	tests/core/lost_append.txt \
 	tests/core/overwritten_and_back.txt \

@@ -35,7 +35,7 @@ struct peer {
     raft_index match;
     raft_index next;
     raft_index sent;   /* the last entry that any append of this term proved */
-    raft_index commit; /* the commit index that it was last sent */
+    raft_index commit; /* what it was told of, as far as its log goes */
     uint64_t round;    /* of heartbeats, acknowledged */
     uint64_t heard_us;
     /* Whoever answers this round, or a later one, has acknowledged so much … */

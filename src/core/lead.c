@@ -159,6 +159,13 @@ static struct raft_message append_to(struct raft *raft, struct peer *peer)
     return message;
 }
 
+/* What a follower takes for committed when it is told so with an append that
+ * ends with entry `last` (5.3). */
+static raft_index commit_for(const struct raft *raft, raft_index last)
+{
+    return raft->commit < last ? raft->commit : last;
+}
+
 static void send_append(struct raft *raft, struct peer *peer,
                         const struct raft_message *message)
 {
@@ -166,7 +173,7 @@ static void send_append(struct raft *raft, struct peer *peer,
     if (last > peer->sent) {
         peer->sent = last;
     }
-    peer->commit = message->append.commit;
+    peer->commit = commit_for(raft, last);
     raft_send(raft, message);
 }
 
@@ -504,7 +511,7 @@ void lead_flush(struct raft *raft)
         }
         replicate(raft, peer);
         if (peer->up && peer->state == RAFT_PEER_PIPELINE &&
-            peer->commit < raft->commit) {
+            peer->commit < commit_for(raft, peer->next - 1)) {
             /* Nothing else goes there now: let it know what is committed. */
             struct raft_message message = append_to(raft, peer);
             message.append.quiet = true;
