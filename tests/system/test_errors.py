@@ -33,7 +33,10 @@ def test_err_is_for_what_is_malformed_and_nothing_is_in_the_log():
         node = cluster.nodes[0]
         for words in (["NOPE"], ["SUBMIT"], ["SUBMIT", "x", "TERM"],
                       ["SUBMIT", "x", "TERM", "a"], ["SUBMIT", "x", "TERM", 0],
-                      ["SUBMIT", "x", "KEY", "k"], ["SUBMIT", "x", "TIMEOUT"],
+                      ["SUBMIT", "x", "KEY", ""], ["SUBMIT", "x", "SINCE", 1],
+                      ["SUBMIT", "x", "KEY", b"k" * 129],
+                      ["SUBMIT", "x", "TERM", 2, "TERM", 2],
+                      ["SUBMIT", "x", "TIMEOUT"],
                       ["SUBMIT", "x", "TIMEOUT", "-1"], ["WAIT", "x"],
                       ["READ", 1, "COUNT", 0], ["READ", 1, "COUNT"],
                       ["READ", "a"], ["FOLLOW", "a"], ["ACK", 10 ** 6],
