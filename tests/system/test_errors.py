@@ -203,6 +203,37 @@ def test_fenced_in_another_term():
         absent(cluster, b"old")
 
 
+def test_stale_and_a_key_that_is_known_append_nothing():
+    with Cluster(3, **FAST) as cluster:
+        leader = cluster.leader()
+        follower = cluster.follower()
+        first = submit(leader, b"first")
+        keyed = leader.call("SUBMIT", b"keyed", "KEY", "k", "AFTER", first)
+        for node in (leader, follower):
+            text = refused(node, "STALE", "SUBMIT", b"late", "AFTER", first)
+            assert text.split()[1] == str(keyed), text
+            assert node.call("SUBMIT", b"other", "KEY", "k") == keyed
+            # The key is looked at first: AFTER does not count any more.
+            assert node.call("SUBMIT", b"other", "KEY", "k", "AFTER",
+                             first) == keyed
+        absent(cluster, b"late", b"other")
+
+
+def test_forgotten_when_keys_that_new_are_forgotten():
+    with Cluster(3, key_window="10", **FAST) as cluster:
+        leader = cluster.leader()
+        follower = cluster.follower()
+        before = submit(leader, b"before")
+        for number in range(30):
+            last = leader.call("SUBMIT", b"%d" % number, "KEY", number)
+        for node in (leader, follower):
+            refused(node, "FORGOTTEN", "SUBMIT", b"again", "KEY", "new",
+                    "SINCE", before)
+        assert leader.call("SUBMIT", b"fresh", "KEY", "new", "SINCE",
+                           last) == last + 1
+        absent(cluster, b"again")
+
+
 def mount_small(directory, size):
     """A file system of so many bytes on the directory; False: not allowed."""
     return subprocess.run(

@@ -17,6 +17,8 @@ NOLEADER   none in time: no; BARRIER without one               test_errors: nole
 BUSY       too much waits here: no                             test_errors: busy
            too much waits at the leader: no                    here
 FENCED     here and forwarded: no                              test_errors: fenced
+STALE      here and forwarded: no                              test_errors: stale
+FORGOTTEN  here and forwarded: no                              test_errors: forgotten
 DISK       this node's disk: no                                test_errors: disk
            the leader's disk, forwarded: no; ACK               here
 UNCERTAIN  not committed in time: perhaps                      test_errors: uncertain
