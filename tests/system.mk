@@ -6,6 +6,7 @@ SYSTEM_TESTS = \
 	tests/system/test_errors.py \
 	tests/system/test_errors_forwarded.py \
 	tests/system/test_http.py \
+	tests/system/test_member.py \
 	tests/system/test_rescue.py \
 	tests/system/test_upgrade.py \
 	tests/system/test_why.py

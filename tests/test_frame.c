@@ -33,6 +33,7 @@ static struct frame_hello some_hello(void)
                                 .peer_id = RAFT_ID_NONE,
                                 .election_timeout_us = 1000000,
                                 .heartbeat_us = 100000,
+                                .process = 77,
                                 .address = "[::1]:7000"};
 }
 
@@ -82,6 +83,13 @@ static struct buf all_frames(void)
     frame_write_message(&out, FRAME_VERSION_MAX, &append);
     frame_write_forwards(&out, FRAME_VERSION_MAX, forwards, 2);
     frame_write_forward_answers(&out, FRAME_VERSION_MAX, answers, 2);
+    struct frame_control order = {.number = 1,
+                                  .what = FRAME_CONTROL_TRANSFER,
+                                  .count = 1,
+                                  .words = {{"2", 1}}};
+    struct frame_control_answer done = {.number = 1, .text = "", .index = 4};
+    frame_write_control(&out, FRAME_VERSION_MAX, &order);
+    frame_write_control_answer(&out, FRAME_VERSION_MAX, &done);
     raft_message_clear(&append);
     blob_free(payload);
     return flat(&out);
@@ -95,8 +103,14 @@ static bool read_any(const struct frame *frame)
     struct raft_message message;
     struct frame_forward *forwards = NULL;
     struct frame_forward_answer *answers = NULL;
+    struct frame_control order;
+    struct frame_control_answer done;
     size_t count = 0;
     switch (frame->type) {
+    case FRAME_CONTROL:
+        return frame_read_control(frame, &order);
+    case FRAME_CONTROL_ANSWER:
+        return frame_read_control_answer(frame, &done);
     case FRAME_HELLO:
         return frame_read_hello(frame, &hello);
     case FRAME_REFUSAL:
@@ -162,7 +176,7 @@ static void every_type_comes_back_wherever_it_is_cut(void **state)
     struct buf bytes = all_frames();
     for (size_t cut = 0; cut <= bytes.size; cut++) {
         bool bad;
-        assert_int_equal(count_frames(&bytes, cut, &bad), 5);
+        assert_int_equal(count_frames(&bytes, cut, &bad), 7);
         assert_false(bad);
     }
     buf_free(&bytes);
@@ -259,6 +273,67 @@ static void an_append_comes_back_and_shares_large_payloads(void **state)
     buf_free(&bytes);
 }
 
+static struct frame one_frame(struct frame_parser *parser, struct buf *bytes)
+{
+    struct frame frame;
+    const uint8_t *data = bytes->data;
+    size_t size = bytes->size;
+    assert_int_equal(frame_parser_next(parser, &data, &size, &frame),
+                     FRAME_WHOLE);
+    return frame;
+}
+
+static void an_order_about_the_members_comes_back_with_its_words(void **state)
+{
+    (void)state;
+    struct out out = {0};
+    struct frame_control order = {.number = 5,
+                                  .what = FRAME_CONTROL_ADD,
+                                  .force = true,
+                                  .count = 2,
+                                  .words = {{"3=a:1", 5}, {"4=b:1", 5}}};
+    struct frame_control back;
+    frame_write_control(&out, 1, &order);
+    struct buf bytes = flat(&out);
+    struct frame_parser *parser = frame_parser_new(FRAME_SIZE_MAX);
+    struct frame frame = one_frame(parser, &bytes);
+    assert_int_equal(frame.type, FRAME_CONTROL);
+    assert_true(frame_read_control(&frame, &back));
+    assert_true(back.number == 5 && back.what == FRAME_CONTROL_ADD &&
+                back.force && back.count == 2);
+    assert_memory_equal(back.words[1].text, "4=b:1", 5);
+    /* The last word is cut. */
+    frame.size -= 1;
+    assert_false(frame_read_control(&frame, &back));
+    buf_free(&bytes);
+    frame_parser_free(parser);
+}
+
+static void an_answer_about_the_members_comes_back(void **state)
+{
+    (void)state;
+    struct out out = {0};
+    struct frame_control_answer answer = {.number = 6,
+                                          .result = FRAME_CONTROL_ERROR,
+                                          .index = 7,
+                                          .base = 3,
+                                          .text = "ERR no",
+                                          .text_size = 6};
+    struct frame_control_answer back;
+    frame_write_control_answer(&out, 1, &answer);
+    struct buf bytes = flat(&out);
+    struct frame_parser *parser = frame_parser_new(FRAME_SIZE_MAX);
+    struct frame frame = one_frame(parser, &bytes);
+    assert_true(frame_read_control_answer(&frame, &back));
+    assert_true(back.number == 6 && back.result == FRAME_CONTROL_ERROR &&
+                back.index == 7 && back.base == 3 && back.text_size == 6);
+    assert_memory_equal(back.text, "ERR no", 6);
+    frame.size -= 1;
+    assert_false(frame_read_control_answer(&frame, &back));
+    buf_free(&bytes);
+    frame_parser_free(parser);
+}
+
 static void a_flipped_bit_is_always_found(void **state)
 {
     (void)state;
@@ -267,7 +342,7 @@ static void a_flipped_bit_is_always_found(void **state)
         bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
         bool bad;
         size_t sound = count_frames(&bytes, 0, &bad);
-        assert_true(bad || sound < 5);
+        assert_true(bad || sound < 7);
         bytes.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     buf_free(&bytes);
@@ -329,6 +404,8 @@ int main(void)
         cmocka_unit_test(a_hello_comes_back_as_it_was),
         cmocka_unit_test(an_append_comes_back_and_shares_large_payloads),
         cmocka_unit_test(a_proposal_comes_back_with_its_options),
+        cmocka_unit_test(an_order_about_the_members_comes_back_with_its_words),
+        cmocka_unit_test(an_answer_about_the_members_comes_back),
         cmocka_unit_test(a_flipped_bit_is_always_found),
         cmocka_unit_test(random_changes_under_a_right_checksum_do_no_harm),
         cmocka_unit_test(a_frame_that_is_too_long_or_too_short_ends_the_stream),

@@ -31,12 +31,16 @@ bool birth_init(struct node *node, char *why, size_t why_size)
 {
     list_init(&node->birth_requests);
     const char *list = node->settings.bootstrap;
-    if (list == NULL || list[0] == '\0' || !unborn(node)) {
+    if (list == NULL || list[0] == '\0') {
         return true;
     }
-    if (!raft_config_parse(list, &node->birth, why, why_size)) {
+    if (!raft_config_parse(list, &node->bootstrap, why, why_size)) {
         return false;
     }
+    if (!unborn(node)) {
+        return true;
+    }
+    node->birth = node->bootstrap;
     if (raft_config_find(&node->birth, node->identity.id) == NULL) {
         snprintf(why, why_size, "node %lu is not in its own bootstrap list",
                  (unsigned long)node->identity.id);
@@ -93,6 +97,10 @@ void birth_check(struct node *node)
 void birth_waiting(struct node *node, struct buf *buf)
 {
     if (!unborn(node)) {
+        return;
+    }
+    if (node->unwelcome[0] != '\0') {
+        buf_append_text(buf, node->unwelcome);
         return;
     }
     if (node->birth.count == 0) {

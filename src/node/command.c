@@ -17,8 +17,11 @@ static const struct command table[] = {
     {"COMMAND", "[COUNT | LIST | DOCS [name …] | INFO [name …]]",
      "The commands there are.", 1, -1, false, command_command},
     {"CONFIG",
-     "[HISTORY | BOOTSTRAP member … | GET pattern … | SET key value …]",
-     "The members, and run-time parameters.", 1, -1, false, command_config},
+     "[HISTORY | BOOTSTRAP member … | CHANGE member … | ADD member … | "
+     "REMOVE id … | PROMOTE id … | DEMOTE id … | REPLACE id[=host:port] | "
+     "ABORT | GET pattern … | SET key value …]",
+     "The members, changes of them, and run-time parameters.", 1, -1, false,
+     command_config},
     {"DIGEST", "[index]", "The digest of the log up to a committed index.", 1,
      2, false, command_digest},
     {"ECHO", "message", "Reply with the message.", 2, 2, false, command_echo},
@@ -48,6 +51,8 @@ static const struct command table[] = {
      "payload [KEY key [SINCE index]] [TERM term] [AFTER index] [TIMEOUT ms]",
      "Append a payload to the log; reply with its index once committed.", 2, 12,
      false, command_submit},
+    {"TRANSFER", "[id]", "Hand leadership over to a voter.", 1, 2, false,
+     command_transfer},
     {"WAIT", "index [timeout-ms]", "Wait until an index is committed here.", 2,
      3, false, command_wait},
     {"WHY", "", "What is wrong, as text for people, and the next step.", 1, 1,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "node/commands.h"
+#include "node/control.h"
 
 #define VALUE_MAX 4096
 
@@ -78,6 +79,80 @@ static void bootstrap(struct node *node, struct request *request,
         request_error(node, request, ERROR_ERR, "%s", why);
     }
     buf_free(&list);
+}
+
+/* ---- changes ------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    uint8_t what; /* enum frame_control_what */
+} orders[] = {
+    {"CHANGE", FRAME_CONTROL_CHANGE}, {"ADD", FRAME_CONTROL_ADD},
+    {"REMOVE", FRAME_CONTROL_REMOVE}, {"PROMOTE", FRAME_CONTROL_PROMOTE},
+    {"DEMOTE", FRAME_CONTROL_DEMOTE}, {"REPLACE", FRAME_CONTROL_REPLACE},
+};
+
+/* False: the request is answered. */
+static bool take_words(struct node *node, struct request *request,
+                       const struct resp_word *words, size_t count,
+                       struct frame_control *order)
+{
+    if (count > FRAME_CONTROL_WORDS_MAX) {
+        request_error(node, request, ERROR_ERR, "more than %d words",
+                      FRAME_CONTROL_WORDS_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (words[i].data == NULL || words[i].size > FRAME_CONTROL_WORD_MAX) {
+            request_error(node, request, ERROR_ERR,
+                          "a member is id=host:port, of at most %d characters",
+                          FRAME_CONTROL_WORD_MAX);
+            return false;
+        }
+        order->words[i].text = (const char *)words[i].data;
+        order->words[i].size = words[i].size;
+    }
+    order->count = count;
+    return true;
+}
+
+static void ask(struct node *node, struct request *request, uint8_t what,
+                const struct resp_request *args, size_t skip)
+{
+    struct frame_control order = {.what = what};
+    size_t count = args->count - skip;
+    if (what != FRAME_CONTROL_TRANSFER && count > 1 &&
+        command_is(&args->words[args->count - 1], "FORCE")) {
+        order.force = true;
+        count--;
+    }
+    if (take_words(node, request, &args->words[skip], count, &order) &&
+        node_door(node, request)) {
+        control_ask(node, request, &order);
+    }
+}
+
+static bool take_order(struct node *node, struct request *request,
+                       const struct resp_request *args)
+{
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        if (args->count > 2 && command_is(&args->words[1], orders[i].name)) {
+            ask(node, request, orders[i].what, args, 2);
+            return true;
+        }
+    }
+    if (args->count == 2 && command_is(&args->words[1], "ABORT")) {
+        ask(node, request, FRAME_CONTROL_ABORT, args, 2);
+        return true;
+    }
+    return false;
+}
+
+void command_transfer(struct node *node, struct session *session,
+                      struct request *request, const struct resp_request *args)
+{
+    (void)session;
+    ask(node, request, FRAME_CONTROL_TRANSFER, args, 1);
 }
 
 /* ---- run-time parameters ------------------------------------------------ */
@@ -174,9 +249,12 @@ void command_config(struct node *node, struct session *session,
     } else if (command_is(what, "SET") && args->count > 2 &&
                args->count % 2 == 0) {
         set_parameters(node, request, args);
-    } else {
+    } else if (!take_order(node, request, args)) {
         command_syntax(node, request, what,
                        "CONFIG, CONFIG HISTORY, CONFIG BOOTSTRAP member …, "
-                       "CONFIG GET pattern …, or CONFIG SET key value …");
+                       "CONFIG CHANGE | ADD | REPLACE member … [FORCE], "
+                       "CONFIG REMOVE | PROMOTE | DEMOTE id … [FORCE], CONFIG "
+                       "ABORT, CONFIG GET pattern …, or CONFIG SET key value "
+                       "…");
     }
 }

@@ -83,7 +83,7 @@ void command_role(struct node *node, struct session *session,
     raft_status(node->raft, &status);
     struct out *out = request_out(request);
     resp_write_array(out, 4);
-    resp_write_text(out, raft_role_word(node->raft));
+    resp_write_text(out, node_role_word(node));
     resp_write_integer(out, (int64_t)status.term);
     resp_write_integer(
         out, status.leader == RAFT_ID_NONE ? -1 : (int64_t)status.leader);
@@ -178,7 +178,7 @@ static void write_hello(struct node *node, const struct session *session,
     resp_write_text(out, "mode");
     resp_write_text(out, "standalone");
     resp_write_text(out, "role");
-    resp_write_text(out, raft_role_word(node->raft));
+    resp_write_text(out, node_role_word(node));
     resp_write_text(out, "modules");
     resp_write_array(out, 0);
 }

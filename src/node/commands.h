@@ -28,6 +28,7 @@ command_run command_events;
 
 /* command_config.c */
 command_run command_config;
+command_run command_transfer;
 
 /* command_connection.c */
 command_run command_client;

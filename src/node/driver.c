@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/control.h"
 #include "node/peers.h"
 
 /* One save is no larger than this, so that term and vote never wait long
@@ -62,6 +63,8 @@ static void inbox_clear(struct node *node)
             blob_free(event->propose.payload);
         } else if (event->type == RAFT_EVENT_BIRTH) {
             blob_free(event->birth.payload);
+        } else if (event->type == RAFT_EVENT_CHANGE) {
+            blob_free(event->change.payload);
         }
     }
     node->inbox_count = 0;
@@ -102,6 +105,8 @@ void driver_note(struct node *node, const struct raft_event *event)
         blob_share(event->propose.payload);
     } else if (event->type == RAFT_EVENT_BIRTH) {
         blob_share(event->birth.payload);
+    } else if (event->type == RAFT_EVENT_CHANGE) {
+        blob_share(event->change.payload);
     }
 }
 
@@ -390,6 +395,7 @@ static void tell_commit(struct node *node, raft_index index)
     node->told = index;
     pending_told(node);
     birth_told(node);
+    control_told(node);
     feed_wake(node);
     if (node->commit_save.at_us == 0) {
         wheel_set(&node->wheel, &node->commit_save,
@@ -411,14 +417,16 @@ static void tell(struct node *node, const struct raft_tell *tell)
     case RAFT_TELL_COMMIT:
         tell_commit(node, tell->index);
         break;
-    case RAFT_TELL_ROLE:
-        break; /* events_wake() and submit_pump() see it, each turn */
+    case RAFT_TELL_ROLE: /* events_wake() and the pumps see it, each turn */
     case RAFT_TELL_CONFIG:
         peers_update(node);
         break;
     case RAFT_TELL_CHANGE:
+        change_told(node, tell);
+        break;
     case RAFT_TELL_TRANSFER:
-        break; /* nobody here can ask for one */
+        change_transferred(node, tell);
+        break;
     }
 }
 
@@ -460,6 +468,8 @@ void driver_run(struct node *node)
 {
     for (int round = 0; round < ROUNDS_MAX; round++) {
         submit_pump(node);
+        control_pump(node);
+        change_tick(node);
         if (round > 0 && node->inbox_count == 0) {
             break;
         }

@@ -23,7 +23,7 @@ static const char *role_of(const struct node *node,
     if (status->role == RAFT_ROLE_LEADER && !status->term_committed) {
         return "candidate";
     }
-    return raft_role_word(node->raft);
+    return node_role_word(node);
 }
 
 static struct events_seen look(const struct node *node)

@@ -81,8 +81,7 @@ static bool check_cluster(const struct node *node,
 }
 
 /* Whom the other end means to reach, against who this node is. */
-static bool check_meant(const struct node *node,
-                        const struct frame_hello *hello,
+static bool check_meant(struct node *node, const struct frame_hello *hello,
                         struct frame_refusal *refusal)
 {
     const struct node_identity *own = &node->identity;
@@ -100,40 +99,128 @@ static bool check_meant(const struct node *node,
                       (unsigned long)own->id, (unsigned long)hello->peer_id);
     }
     if (hello->peer_instance != 0 && hello->peer_instance != own->instance) {
+        snprintf(node->unwelcome, sizeof(node->unwelcome),
+                 "node %lu knows node %lu with another data directory than "
+                 "this one (a wiped or new disk): raftctl replace %lu, asked "
+                 "at a member, takes this one in",
+                 (unsigned long)hello->id, (unsigned long)own->id,
+                 (unsigned long)own->id);
+        node->peers_changed++;
         return refuse(refusal, FRAME_REFUSED_INSTANCE,
                       "node %lu has another data directory than the one that "
-                      "the cluster knows (a wiped or new disk)",
-                      (unsigned long)own->id);
+                      "the cluster knows (a wiped or new disk): raftctl "
+                      "replace %lu[=host:port] takes it in",
+                      (unsigned long)own->id, (unsigned long)own->id);
     }
     return true;
 }
 
-/* Who the other end is, against what this node knows of that id. */
-static bool check_known(const struct node *node,
-                        const struct frame_hello *hello,
-                        const struct peer *expected,
+/* ---- who the other end is ----------------------------------------------- */
+
+static bool refuse_left(const struct node *node,
+                        const struct frame_hello *hello, raft_index since,
                         struct frame_refusal *refusal)
 {
-    if (expected != NULL && expected->id != hello->id) {
+    const struct raft_config *config = raft_config_now(node->raft, NULL);
+    bool replaced = raft_config_find(config, hello->id) != NULL;
+    refusal->index = since;
+    return refuse(refusal, FRAME_REFUSED_REMOVED,
+                  "node %lu with this data directory is not a member since "
+                  "entry %llu: it was %s",
+                  (unsigned long)hello->id, (unsigned long long)since,
+                  replaced ? "replaced by another one" : "removed");
+}
+
+static bool refuse_unknown(const struct node *node,
+                           const struct frame_hello *hello,
+                           struct frame_refusal *refusal)
+{
+    const struct raft_config *config = raft_config_now(node->raft, NULL);
+    unsigned long id = hello->id;
+    if (config != NULL && raft_config_find(config, hello->id) != NULL) {
+        return refuse(refusal, FRAME_REFUSED_INSTANCE,
+                      "node %lu comes with another data directory than the "
+                      "one that the cluster knows (a wiped or new disk): "
+                      "raftctl replace %lu[=host:port], asked at a member, "
+                      "takes it in",
+                      id, id);
+    }
+    return refuse(refusal, FRAME_REFUSED_STRANGER,
+                  "node %lu is not a member: raftctl add %lu=%.120s takes it "
+                  "in",
+                  id, id, hello->address);
+}
+
+static bool has_room(const struct node *node)
+{
+    size_t guests = 0;
+    list_each(at, following, &node->peers)
+    {
+        guests += list_entry(at, struct peer, in_node)->guest;
+    }
+    return guests < GUESTS_MAX;
+}
+
+/* A node that dialled this one, and whose configuration is newer, knows better
+ * than this one who the members are. */
+static bool check_caller(const struct node *node,
+                         const struct frame_hello *hello,
+                         struct frame_refusal *refusal)
+{
+    const struct peer *peer = peers_find(node, hello->id);
+    raft_index own = 0;
+    const struct raft_config *config = raft_config_now(node->raft, &own);
+    bool listed = config == NULL && (node->birth.count == 0 || peer != NULL);
+    bool wanted = peer != NULL && !peer->guest &&
+                  (peer->instance == 0 || peer->instance == hello->instance);
+    if (wanted || listed || hello->config_index > own ||
+        contacts_know(node, hello->id, hello->instance)) {
+        return peer != NULL || has_room(node) ||
+               refuse(refusal, FRAME_REFUSED_BUSY, "there are too many guests");
+    }
+    raft_index since = contacts_left(node, hello->id, hello->instance);
+    return since != 0 ? refuse_left(node, hello, since, refusal)
+                      : refuse_unknown(node, hello, refusal);
+}
+
+/* Before its birth a node takes whoever answers at an address of its list. */
+static bool check_answerer(const struct node *node,
+                           const struct frame_hello *hello,
+                           const struct peer *expected,
+                           struct frame_refusal *refusal)
+{
+    bool born = raft_config_now(node->raft, NULL) != NULL;
+    if (expected->id != hello->id) {
         return refuse(refusal, FRAME_REFUSED_IDENTITY,
                       "at %s answers node %lu, not node %lu", expected->address,
                       (unsigned long)hello->id, (unsigned long)expected->id);
     }
+    if (!born || expected->instance == 0 ||
+        expected->instance == hello->instance) {
+        return true;
+    }
+    raft_index since = contacts_left(node, hello->id, hello->instance);
+    return since != 0 ? refuse_left(node, hello, since, refusal)
+                      : refuse_unknown(node, hello, refusal);
+}
+
+/* One data directory is one node, and each of its runs has counted one more
+ * boot: another process that has not counted further is a copy. */
+static bool check_copy(const struct node *node, const struct frame_hello *hello,
+                       struct frame_refusal *refusal)
+{
     const struct peer *peer = peers_find(node, hello->id);
-    bool closed =
-        raft_config_now(node->raft, NULL) != NULL || node->birth.count > 0;
-    if (peer == NULL && closed) {
-        return refuse(refusal, FRAME_REFUSED_STRANGER,
-                      "node %lu is not a member", (unsigned long)hello->id);
+    if (peer == NULL || peer->instance != hello->instance ||
+        peer->process == 0 || hello->process == 0 ||
+        peer->process == hello->process || hello->boot > peer->boot) {
+        return true;
     }
-    bool born = raft_config_now(node->raft, NULL) != NULL;
-    if (born && peer->instance != 0 && peer->instance != hello->instance) {
-        return refuse(refusal, FRAME_REFUSED_INSTANCE,
-                      "node %lu comes with another data directory than the "
-                      "one that the cluster knows (a wiped or new disk)",
-                      (unsigned long)hello->id);
-    }
-    return true;
+    return refuse(refusal, FRAME_REFUSED_COPY,
+                  "the data directory of node %lu runs twice, or an old copy "
+                  "of it runs: start %llu was seen here, and this is another "
+                  "process of start %llu",
+                  (unsigned long)hello->id, (unsigned long long)peer->boot,
+                  (unsigned long long)hello->boot);
 }
 
 bool greet_check(struct node *node, const struct frame_hello *hello,
@@ -142,5 +229,17 @@ bool greet_check(struct node *node, const struct frame_hello *hello,
     return check_version(hello, refusal) &&
            check_cluster(node, hello, refusal) &&
            check_meant(node, hello, refusal) &&
-           check_known(node, hello, expected, refusal);
+           (expected == NULL
+                ? check_caller(node, hello, refusal)
+                : check_answerer(node, hello, expected, refusal)) &&
+           check_copy(node, hello, refusal);
+}
+
+void greet_refused(struct node *node, const struct frame_refusal *refusal)
+{
+    if (refusal->code == FRAME_REFUSED_REMOVED &&
+        refusal->index > node->removed) {
+        node->removed = refusal->index;
+        node->peers_changed++;
+    }
 }

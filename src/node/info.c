@@ -40,7 +40,7 @@ static void raft(const struct node *node, struct buf *buf)
 {
     struct raft_status status;
     raft_status(node->raft, &status);
-    buf_printf(buf, "role:%s\r\n", raft_role_word(node->raft));
+    buf_printf(buf, "role:%s\r\n", node_role_word(node));
     line(buf, "term", status.term);
     id_line(buf, "voted_for", status.vote);
     id_line(buf, "leader", status.leader);

@@ -6,6 +6,9 @@
  *   submit.c   proposals: queued, appended here or forwarded, answered
  *   pending.c  who waits for which index: SUBMIT, WAIT, BARRIER
  *   link.c     one connection with a peer; peers.c who is to be reached
+ *   control.c  orders about the members, to the leader and back
+ *   change.c   the leader carries them out; target.c what they ask for
+ *   contacts.c who is to be reached, and who may stay
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
@@ -17,6 +20,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/prng.h"
+#include "node/change.h"
 #include "node/events.h"
 #include "node/latency.h"
 #include "node/node.h"
@@ -24,6 +28,8 @@
 #include "node/request.h"
 #include "node/wheel.h"
 
+struct frame_control;
+struct frame_control_answer;
 struct frame_forward;
 struct frame_forward_answer;
 struct session;
@@ -114,6 +120,17 @@ struct node {
     uint64_t waiting_made;  /* … and what it was when `waiting` was made */
     char waiting[512];      /* node_waiting(); "": nothing */
 
+    raft_index removed;  /* a member says: no member since this entry … */
+    char unwelcome[256]; /* … or: with another data directory; "": nobody */
+    struct raft_config bootstrap; /* the key: addresses to try; may be empty */
+    uint64_t process;             /* random: which run of the program it is */
+
+    /* control.c, change.c */
+    struct list controls; /* orders of apps here, not answered yet */
+    size_t control_count;
+    uint64_t next_control; /* begins anew, higher, with each boot */
+    struct change change;
+
     /* birth.c */
     struct raft_config birth;   /* the list; count 0: none, or born */
     struct list birth_requests; /* of CONFIG BOOTSTRAP */
@@ -181,6 +198,8 @@ void submit_pump(struct node *node);
 void submit_decided(struct node *node, const struct raft_tell *tell);
 /* The link to `peer` is gone: what it was handed has an unknown end. */
 void submit_link_lost(struct node *node, raft_id peer);
+/* It was handed a SUBMIT that it has not answered. */
+bool submit_waits_for(const struct node *node, raft_id peer);
 /* `request`, a SUBMIT, is about to be answered: it no longer counts. */
 void submit_done(struct node *node, struct request *request);
 /* What `peer` forwarded to this node, and its answers to what was forwarded
@@ -235,6 +254,18 @@ bool peers_forward(struct node *node, raft_id to,
 void peers_forward_answer(struct node *node, raft_id to,
                           const struct frame_forward_answer *items,
                           size_t count);
+
+bool peers_control(struct node *node, raft_id to,
+                   const struct frame_control *control);
+void peers_control_answer(struct node *node, raft_id to,
+                          const struct frame_control_answer *answer);
+
+/* ---- control.c, for peers.c --------------------------------------------- */
+
+/* The link to `peer` is gone: what it was handed has an unknown end. */
+void control_link_lost(struct node *node, raft_id peer);
+/* It was handed an order that it has not answered. */
+bool control_waits_for(const struct node *node, raft_id peer);
 
 /* ---- birth.c ------------------------------------------------------------ */
 
@@ -295,6 +326,9 @@ void why_note(struct node *node, raft_id from,
 /* A line for the operator's log. */
 void node_note(struct node *node, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* "leader", "follower", "candidate", "learner", "idle": as ROLE says it. */
+const char *node_role_word(const struct node *node);
 
 /* False, and the request is answered: this node is not a member of any
  * cluster (NOCONFIG) and cannot take commands for the log. */

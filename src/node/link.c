@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/control.h"
 
 /* Proposals of one frame that are accepted: more than any version sends. */
 #define FORWARDS_MAX ((size_t)65536)
@@ -73,6 +74,7 @@ void link_greet(struct node *node, struct link *link)
         .election_timeout_us = node->settings.election_timeout_us,
         .heartbeat_us = node->settings.heartbeat_us,
         .purpose = FRAME_PURPOSE_PEER,
+        .process = node->process,
     };
     snprintf(hello.cluster, sizeof(hello.cluster), "%s",
              node->settings.cluster);
@@ -95,7 +97,7 @@ static const char *take_hello(struct node *node, struct link *link,
     struct frame_refusal refusal = {0};
     if (!greet_check(node, &hello, link->peer, &refusal)) {
         frame_write_refusal(&link->out, &refusal);
-        peers_failed(node, link, true, refusal.text);
+        peers_refused(node, link, &refusal);
         return NULL;
     }
     frame_parser_limit(link->parser, FRAME_SIZE_MAX);
@@ -113,7 +115,8 @@ static const char *take_refusal(struct node *node, struct link *link,
     if (!frame_read_refusal(frame, &refusal)) {
         return "its refusal is malformed";
     }
-    peers_failed(node, link, true, refusal.text);
+    greet_refused(node, &refusal);
+    peers_refused(node, link, &refusal);
     return NULL;
 }
 
@@ -123,6 +126,10 @@ static const char *take_message(struct node *node, struct link *link,
     struct raft_message message;
     if (!frame_read_message(frame, link->from, node->identity.id, &message)) {
         return "a message is malformed";
+    }
+    if (!peers_hears(node, link, &message)) {
+        raft_message_clear(&message);
+        return NULL;
     }
     why_note(node, link->from, &message);
     driver_note_message(node, &message);
@@ -159,6 +166,28 @@ static const char *take_answers(struct node *node, struct link *link,
     return NULL;
 }
 
+static const char *take_control(struct node *node, struct link *link,
+                                const struct frame *frame)
+{
+    struct frame_control order;
+    if (!frame_read_control(frame, &order)) {
+        return "an order about the members is malformed";
+    }
+    control_forwarded(node, link->from, &order);
+    return NULL;
+}
+
+static const char *take_control_answer(struct node *node, struct link *link,
+                                       const struct frame *frame)
+{
+    struct frame_control_answer answer;
+    if (!frame_read_control_answer(frame, &answer)) {
+        return "an answer about the members is malformed";
+    }
+    control_answered(node, link->from, &answer);
+    return NULL;
+}
+
 /* A dialled link hears a HELLO or a refusal, and nothing else; an accepted one
  * hears a HELLO first, and never again. */
 static const char *take_frame(struct node *node, struct link *link,
@@ -184,6 +213,10 @@ static const char *take_frame(struct node *node, struct link *link,
         return take_forwards(node, link, frame);
     case FRAME_FORWARD_ANSWER:
         return take_answers(node, link, frame);
+    case FRAME_CONTROL:
+        return take_control(node, link, frame);
+    case FRAME_CONTROL_ANSWER:
+        return take_control_answer(node, link, frame);
     case FRAME_HELLO:
         return "a second HELLO";
     case FRAME_REFUSAL:

@@ -1,6 +1,8 @@
 noinst_LIBRARIES += src/node/libnode.a
 src_node_libnode_a_SOURCES = \
 	src/node/birth.c \
+	src/node/change.c src/node/change.h \
+	src/node/change_end.c \
 	src/node/command.c src/node/command.h \
 	src/node/command_config.c \
 	src/node/command_connection.c \
@@ -8,6 +10,8 @@ src_node_libnode_a_SOURCES = \
 	src/node/command_log.c \
 	src/node/command_submit.c \
 	src/node/commands.h \
+	src/node/contacts.c \
+	src/node/control.c src/node/control.h \
 	src/node/driver.c \
 	src/node/events.c src/node/events.h \
 	src/node/feed.c src/node/feed.h \
@@ -20,12 +24,14 @@ src_node_libnode_a_SOURCES = \
 	src/node/metrics.c \
 	src/node/node.c src/node/node.h \
 	src/node/peers.c src/node/peers.h \
+	src/node/peers_send.c \
 	src/node/pending.c src/node/pending.h \
 	src/node/request.c src/node/request.h \
 	src/node/session.c src/node/session.h \
 	src/node/status.c \
 	src/node/store.h \
 	src/node/submit.c \
+	src/node/target.c src/node/target.h \
 	src/node/trace.c \
 	src/node/wheel.c src/node/wheel.h \
 	src/node/why.c

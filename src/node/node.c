@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/control.h"
 
 /* Limits of replication that nobody has had a reason to change. */
 #define APPEND_BYTES_MAX ((size_t)1024 * 1024)
@@ -79,6 +80,7 @@ static void init_lists(struct node *node)
 {
     driver_init(node);
     submit_init(node);
+    control_init(node);
     peers_init(node);
     session_init(node);
     feed_init(node);
@@ -105,6 +107,7 @@ struct node *node_new(const struct node_settings *settings,
     node->next_read = 1;
     node->peers_changed = 1;
     prng_seed(&node->prng, seed);
+    node->process = prng_u64(&node->prng) | 1;
     wheel_init(&node->wheel, now.mono_us);
     init_lists(node);
     struct raft_settings core = raft_settings_of(node, prng_u64(&node->prng));
@@ -136,6 +139,7 @@ void node_free(struct node *node)
         peers_free(node);
     }
     submit_free(node);
+    control_free(node);
     driver_free(node);
     pending_free(&node->pending);
     map_free(&node->digests);
@@ -160,6 +164,18 @@ static void take_connection(struct node *node, const struct node_input *input)
         peers_input(node, input);
     }
     /* else: a late word about a connection that this side has closed */
+}
+
+/* Whoever leads hands over before it goes, if there is somebody. */
+static void hand_over(struct node *node)
+{
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    if (status.role == RAFT_ROLE_LEADER) {
+        struct raft_event event = {.type = RAFT_EVENT_TRANSFER};
+        event.transfer.peer = RAFT_ID_NONE;
+        driver_note(node, &event);
+    }
 }
 
 void node_input(struct node *node, const struct node_input *input)
@@ -187,6 +203,8 @@ void node_input(struct node *node, const struct node_input *input)
     case NODE_INPUT_SHUTDOWN:
         node->stopping = true;
         submit_stop(node);
+        control_stop(node);
+        hand_over(node);
         break;
     }
 }
@@ -226,8 +244,10 @@ bool node_wants_turn(const struct node *node)
 
 bool node_idle(const struct node *node)
 {
+    struct raft_change_status status;
+    raft_change_status(node->raft, &status);
     return node->submit_open == 0 && !node->saving && !node->ack_dirty &&
-           node->inbox_count == 0;
+           node->inbox_count == 0 && !status.transfers;
 }
 
 const struct raft *node_raft(const struct node *node)
@@ -252,14 +272,27 @@ void node_note(struct node *node, enum log_level level, const char *format, ...)
 
 bool node_door(struct node *node, struct request *request)
 {
-    const struct raft_config *config = raft_config_now(node->raft, NULL);
-    if (config != NULL && raft_config_find(config, node->identity.id) != NULL) {
+    raft_index index = 0;
+    const struct raft_config *config = raft_config_now(node->raft, &index);
+    if (config != NULL && node->removed <= index &&
+        raft_config_find(config, node->identity.id) != NULL) {
         return true;
     }
     peers_waiting(node);
-    request_error(node, request, ERROR_NOCONFIG, "%s",
-                  node->waiting[0] != '\0'
-                      ? node->waiting
-                      : "this node is not a member of its cluster");
+    if (config != NULL && node->waiting[0] == '\0') {
+        request_error(node, request, ERROR_NOCONFIG,
+                      "this node is not a member of its cluster since entry "
+                      "%llu",
+                      (unsigned long long)index);
+    } else {
+        request_error(node, request, ERROR_NOCONFIG, "%s", node->waiting);
+    }
     return false;
+}
+
+const char *node_role_word(const struct node *node)
+{
+    raft_index index = 0;
+    raft_config_now(node->raft, &index);
+    return node->removed > index ? "idle" : raft_role_word(node->raft);
 }

@@ -95,21 +95,33 @@ void peers_init(struct node *node)
     node->next_dial = 2;
 }
 
-static struct peer *add_peer(struct node *node, raft_id id, const char *address)
+struct peer *peers_add(struct node *node, raft_id id)
 {
     struct peer *peer = x_calloc(1, sizeof(*peer));
     peer->id = id;
-    snprintf(peer->address, sizeof(peer->address), "%s", address);
     list_push_back(&node->peers, &peer->in_node);
     node->peers_changed++;
     return peer;
 }
 
-static void note_link(struct node *node, const struct peer *peer)
+/* A guest stays what core took it for: nobody asks it anything new. */
+static bool counts(const struct peer *peer)
 {
+    if (peer->state != PEER_UP || contacts_foreign(peer)) {
+        return false;
+    }
+    return peer->guest ? peer->noted : !peer->reached || peer->sworn;
+}
+
+void peers_note(struct node *node, struct peer *peer)
+{
+    if (counts(peer) == peer->noted) {
+        return;
+    }
+    peer->noted = !peer->noted;
     struct raft_event event = {.type = RAFT_EVENT_LINK};
     event.link.peer = peer->id;
-    event.link.up = peer->state == PEER_UP;
+    event.link.up = peer->noted;
     driver_note(node, &event);
 }
 
@@ -123,9 +135,10 @@ static void lose_link(struct node *node, struct peer *peer)
     }
     peer->state = PEER_IDLE;
     node->peers_changed++;
+    peers_note(node, peer);
     if (was_up) {
-        note_link(node, peer);
         submit_link_lost(node, peer->id);
+        control_link_lost(node, peer->id);
     }
 }
 
@@ -137,76 +150,37 @@ static void stop_hearing(struct node *node, struct peer *peer)
     }
 }
 
-static void remove_peer(struct node *node, struct peer *peer)
+void peers_cut(struct node *node, struct peer *peer, uint64_t instance)
+{
+    if (peer->state == PEER_UP && peer->link->instance != instance) {
+        lose_link(node, peer);
+    }
+    if (peer->heard != NULL && peer->heard->instance != instance) {
+        stop_hearing(node, peer);
+    }
+}
+
+void peers_remove(struct node *node, struct peer *peer)
 {
     lose_link(node, peer);
     stop_hearing(node, peer);
     wheel_cancel(&node->wheel, &peer->redial);
     list_remove(&peer->in_node);
     free(peer);
+    node->peers_changed++;
 }
 
 void peers_free(struct node *node)
 {
     list_each(at, following, &node->peers)
     {
-        remove_peer(node, list_entry(at, struct peer, in_node));
+        peers_remove(node, list_entry(at, struct peer, in_node));
     }
     list_each(at, following, &node->strangers)
     {
         link_free(node, list_entry(at, struct link, in_strangers));
     }
     map_free(&node->links);
-}
-
-static void want_member(struct node *node, const struct raft_member *member)
-{
-    if (member->id == node->identity.id) {
-        return;
-    }
-    struct peer *peer = peers_find(node, member->id);
-    bool moved = peer == NULL || strcmp(peer->address, member->address) != 0;
-    if (peer == NULL) {
-        peer = add_peer(node, member->id, member->address);
-    }
-    peer->wanted = true;
-    peer->guest = false;
-    if (member->instance != 0) {
-        peer->instance = member->instance;
-    }
-    if (moved) {
-        snprintf(peer->address, sizeof(peer->address), "%s", member->address);
-    }
-    if (moved && peer->state == PEER_IDLE) {
-        dial(node, peer);
-    } else if (peer->state == PEER_UP) {
-        note_link(node,
-                  peer); /* core may meet this member for the first time */
-    }
-}
-
-void peers_update(struct node *node)
-{
-    const struct raft_config *config = raft_config_now(node->raft, NULL);
-    if (config == NULL && node->birth.count > 0) {
-        config = &node->birth;
-    }
-    list_each(at, following, &node->peers)
-    {
-        struct peer *peer = list_entry(at, struct peer, in_node);
-        peer->wanted = config == NULL && peer->guest;
-    }
-    for (size_t i = 0; config != NULL && i < config->count; i++) {
-        want_member(node, &config->members[i]);
-    }
-    list_each(at, following, &node->peers)
-    {
-        struct peer *peer = list_entry(at, struct peer, in_node);
-        if (!peer->wanted) {
-            remove_peer(node, peer);
-        }
-    }
-    node->peers_changed++;
 }
 
 /* ---- dialling ----------------------------------------------------------- */
@@ -235,6 +209,41 @@ static void dial(struct node *node, struct peer *peer)
     wheel_set(&node->wheel, &peer->link->greet,
               node->now.mono_us + HELLO_TIMEOUT_US, fire_greet);
     node->net.dial(node->net.context, peer->link->conn, peer->address);
+}
+
+void peers_dial(struct node *node, struct peer *peer, const char *address)
+{
+    lose_link(node, peer);
+    if (address != peer->address) {
+        snprintf(peer->address, sizeof(peer->address), "%s", address);
+    }
+    dial(node, peer);
+}
+
+/* Nobody answers at this address: the others are tried in turn. */
+static void next_address(struct node *node, struct peer *peer)
+{
+    const struct raft_member *listed =
+        raft_config_find(&node->bootstrap, peer->id);
+    const char *const ways[] = {peer->announced, peer->recorded,
+                                listed == NULL ? "" : listed->address};
+    size_t at = 0;
+    if (strcmp(peer->address, peer->announced) == 0) {
+        peer->announced_fails = true;
+    }
+    if (peer->reached || peer->guest) {
+        return; /* it is meant to be there, and nowhere else */
+    }
+    while (at < 2 && strcmp(peer->address, ways[at]) != 0) {
+        at++;
+    }
+    for (size_t i = 1; i <= 3; i++) {
+        const char *way = ways[(at + i) % 3];
+        if (way[0] != '\0') {
+            snprintf(peer->address, sizeof(peer->address), "%s", way);
+            return;
+        }
+    }
 }
 
 /* Twice as long as the last time, and somewhere in the upper half of that, so
@@ -287,10 +296,14 @@ static void complain_of_stranger(struct node *node, const struct link *link,
 static void forget_accepted(struct node *node, struct link *link)
 {
     struct peer *speaker = peers_find(node, link->from);
-    if (speaker != NULL && speaker->heard == link) {
+    bool heard = speaker != NULL && speaker->heard == link;
+    if (heard) {
         speaker->heard = NULL;
     }
     link_free(node, link);
+    if (heard && speaker->guest) {
+        peers_remove(node, speaker); /* nobody here wants it back */
+    }
 }
 
 void peers_failed(struct node *node, struct link *link, bool refused,
@@ -298,9 +311,15 @@ void peers_failed(struct node *node, struct link *link, bool refused,
 {
     struct peer *peer = link->peer;
     if (peer != NULL) {
+        bool was_up = peer->state == PEER_UP;
         complain(node, peer, refused, why);
         peer->refused = refused;
+        peer->final = peer->final && refused;
         lose_link(node, peer);
+        change_refused(node, peer);
+        if (!was_up) {
+            next_address(node, peer);
+        }
         dial_later(node, peer);
         return;
     }
@@ -308,11 +327,30 @@ void peers_failed(struct node *node, struct link *link, bool refused,
     forget_accepted(node, link);
 }
 
+static bool is_final(uint16_t code)
+{
+    return code == FRAME_REFUSED_VERSION || code == FRAME_REFUSED_CLUSTER ||
+           code == FRAME_REFUSED_IDENTITY || code == FRAME_REFUSED_SELF;
+}
+
+void peers_refused(struct node *node, struct link *link,
+                   const struct frame_refusal *refusal)
+{
+    if (link->peer != NULL) {
+        link->peer->final = is_final(refusal->code);
+    }
+    peers_failed(node, link, true, refusal->text);
+}
+
 void peers_greet_again(struct node *node)
 {
     list_each(at, following, &node->peers)
     {
         struct peer *peer = list_entry(at, struct peer, in_node);
+        if (peer->guest) {
+            peers_remove(node, peer);
+            continue;
+        }
         lose_link(node, peer);
         stop_hearing(node, peer);
         peer->backoff_us = 0;
@@ -336,19 +374,31 @@ static void compare_timeouts(struct node *node, const struct frame_hello *hello)
     }
 }
 
+/* It says that it is to be dialled elsewhere: that is tried, once. */
+static bool moves(const struct peer *peer)
+{
+    return !peer->reached && !peer->announced_fails &&
+           strcmp(peer->address, peer->announced) != 0;
+}
+
 static void greeted_dialled(struct node *node, struct link *link,
                             const struct frame_hello *hello)
 {
     struct peer *peer = link->peer;
-    peer->state = PEER_UP;
-    peer->backoff_us = 0;
     peer->complained = false;
     peer->refused = false;
     peer->why[0] = '\0';
+    if (moves(peer)) {
+        peers_dial(node, peer, peer->announced);
+        return;
+    }
+    peer->state = PEER_UP;
+    peer->backoff_us = 0;
     node_note(node, LOG_LEVEL_INFO, "connected to node %lu at %s",
               (unsigned long)peer->id, peer->address);
     compare_timeouts(node, hello);
-    note_link(node, peer);
+    peers_note(node, peer);
+    change_reached(node);
 }
 
 static void greeted_accepted(struct node *node, struct link *link,
@@ -362,28 +412,47 @@ static void greeted_accepted(struct node *node, struct link *link,
     link_greet(node, link);
     link_flush(node, link);
     /* It lives: there is no reason to wait with the way back. */
-    if (peer->state == PEER_IDLE && !peer->refused) {
+    if (peer->state != PEER_UP && moves(peer)) {
+        peers_dial(node, peer, peer->announced);
+    } else if (peer->state == PEER_IDLE) {
         dial(node, peer);
     }
+}
+
+/* Who it is, as its HELLO says. */
+static void remember(struct node *node, struct peer *peer,
+                     const struct frame_hello *hello)
+{
+    if (peer->instance != hello->instance) {
+        peers_cut(node, peer, hello->instance);
+        peer->instance = hello->instance;
+    }
+    peer->boot = hello->boot;
+    peer->process = hello->process;
+    peer->config_index = hello->config_index;
+    peer->cluster_id = hello->cluster_id;
+    peer->epoch = hello->epoch;
+    if (strcmp(peer->announced, hello->address) != 0) {
+        snprintf(peer->announced, sizeof(peer->announced), "%s",
+                 hello->address);
+        peer->announced_fails = false;
+    }
+    peers_note(node, peer);
 }
 
 void peers_greeted(struct node *node, struct link *link,
                    const struct frame_hello *hello)
 {
     link->greeted = true;
+    link->instance = hello->instance;
     wheel_cancel(&node->wheel, &link->greet);
     struct peer *peer = peers_find(node, hello->id);
     if (peer == NULL) {
-        /* Only a node without a configuration and a list gets here: whoever
-         * knows it must be answered. */
-        peer = add_peer(node, hello->id, hello->address);
+        peer = peers_add(node, hello->id);
         peer->guest = true;
+        snprintf(peer->address, sizeof(peer->address), "%s", hello->address);
     }
-    if (raft_config_now(node->raft, NULL) == NULL || peer->instance == 0) {
-        peer->instance = hello->instance;
-    }
-    peer->cluster_id = hello->cluster_id;
-    peer->epoch = hello->epoch;
+    remember(node, peer, hello);
     node->peers_changed++;
     if (link->dialled) {
         greeted_dialled(node, link, hello);
@@ -455,56 +524,6 @@ void peers_input(struct node *node, const struct node_input *input)
         link->unsent_bytes -= input->size;
     } else {
         ended(node, link, input);
-    }
-}
-
-/* ---- sending ------------------------------------------------------------ */
-
-static struct link *way_to(const struct node *node, raft_id id)
-{
-    const struct peer *peer = peers_find(node, id);
-    if (peer == NULL || peer->state != PEER_UP || link_full(peer->link)) {
-        return NULL;
-    }
-    return peer->link;
-}
-
-void peers_send(struct node *node, const struct raft_message *message)
-{
-    struct link *link = way_to(node, message->to);
-    if (link != NULL) {
-        frame_write_message(&link->out, link->version, message);
-    }
-}
-
-bool peers_forward(struct node *node, raft_id to,
-                   const struct frame_forward *items, size_t count)
-{
-    struct link *link = way_to(node, to);
-    if (link != NULL) {
-        frame_write_forwards(&link->out, link->version, items, count);
-    }
-    return link != NULL;
-}
-
-void peers_forward_answer(struct node *node, raft_id to,
-                          const struct frame_forward_answer *items,
-                          size_t count)
-{
-    struct link *link = way_to(node, to);
-    if (link != NULL) {
-        frame_write_forward_answers(&link->out, link->version, items, count);
-    }
-}
-
-void peers_flush(struct node *node)
-{
-    list_each(at, following, &node->peers)
-    {
-        struct peer *peer = list_entry(at, struct peer, in_node);
-        if (peer->link != NULL) {
-            link_flush(node, peer->link);
-        }
     }
 }
 

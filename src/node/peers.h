@@ -39,18 +39,30 @@ struct peer {
     struct list in_node;
     raft_id id;
     uint64_t instance;        /* of its data directory; 0: not known yet */
+    uint64_t named;           /* that of the member of this id; 0: none is
+                                 known, or the id is no member's */
+    raft_index config_index;  /* of its last HELLO … */
+    uint64_t boot;            /* … how often it was started … */
+    uint64_t process;         /* … and which process it is; 0: not known */
     struct digest cluster_id; /* of its last HELLO; zeros: of none … */
     uint64_t epoch;           /* … and the epoch of that cluster */
-    char address[TEXT_ADDRESS_SIZE];
+    char address[TEXT_ADDRESS_SIZE];   /* that is dialled: one of these … */
+    char announced[TEXT_ADDRESS_SIZE]; /* by its HELLO; "": not heard */
+    char recorded[TEXT_ADDRESS_SIZE];  /* by the configuration; "": by none */
+    bool announced_fails;              /* nobody answers there */
     enum peer_state state;
     struct link *link;  /* the one that was dialled; NULL: none */
     struct link *heard; /* the one that it dialled; NULL: none */
     struct wheel_timer redial;
     uint64_t backoff_us;
     bool wanted;     /* used while the list is made anew */
-    bool guest;      /* not on a list: it dialled us */
+    bool guest;      /* not wanted: it dialled us */
+    bool reached;    /* a change is about to make it a member … */
+    bool sworn;      /* … and core knows that it is this instance */
+    bool noted;      /* core was told that there is a link */
     bool complained; /* its failure is in the log already */
     bool refused;    /* by it, or by us: `why` says why */
+    bool final;      /* … and waiting changes nothing about that */
     char why[256];   /* of its last failure; "": none */
     struct peer_seen seen;
 };
@@ -61,6 +73,7 @@ struct link {
     struct list in_strangers; /* accepted, no HELLO yet; oldest first */
     struct peer *peer;        /* dialled: whose; NULL: accepted */
     raft_id from;             /* accepted: who it is, after the HELLO */
+    uint64_t instance;        /* of the other end, after the HELLO */
     bool greeted;             /* the HELLO of the other end is here … */
     uint8_t version;          /* … and frames are of this version */
     bool dead;                /* the net has closed it already */
@@ -93,7 +106,41 @@ bool link_full(const struct link *link);
 bool greet_check(struct node *node, const struct frame_hello *hello,
                  const struct peer *expected, struct frame_refusal *refusal);
 
+/* The other end has refused this node. */
+void greet_refused(struct node *node, const struct frame_refusal *refusal);
+
+/* ---- contacts.c: who is to be reached, and who may stay ----------------- */
+
+/* Nodes that dialled this one, and that it has no reason to dial. */
+#define GUESTS_MAX ((size_t)RAFT_MEMBERS_MAX)
+
+/* A member of the configuration in force, or of one that may be in force
+ * again: back to the last one that is committed. */
+bool contacts_know(const struct node *node, raft_id id, uint64_t instance);
+/* The index of the committed configuration since which the data directory
+ * `instance` is no member's any more; 0: it is one's, or never was. */
+raft_index contacts_left(const struct node *node, raft_id id,
+                         uint64_t instance);
+/* It is another data directory than that of the member with its id: it may
+ * ask, and is answered; nothing that it answers counts. */
+bool contacts_foreign(const struct peer *peer);
+
+/* ---- peers.c, for contacts.c -------------------------------------------- */
+
+struct peer *peers_add(struct node *node, raft_id id);
+void peers_remove(struct node *node, struct peer *peer);
+/* Dials it at `address` now, whatever was under way. */
+void peers_dial(struct node *node, struct peer *peer, const char *address);
+/* Core is told whether there is a link, if that is another answer now. */
+void peers_note(struct node *node, struct peer *peer);
+/* Ends the links with another instance than `instance`. */
+void peers_cut(struct node *node, struct peer *peer, uint64_t instance);
+
 /* ---- peers.c, for link.c ------------------------------------------------ */
+
+/* Whether this message, which came over `link`, may be heard. */
+bool peers_hears(const struct node *node, const struct link *link,
+                 const struct raft_message *message);
 
 /* The HELLO of the other end is here and sound. */
 void peers_greeted(struct node *node, struct link *link,
@@ -101,4 +148,7 @@ void peers_greeted(struct node *node, struct link *link,
 /* The link has failed: closed, refused, malformed.  Frees it. */
 void peers_failed(struct node *node, struct link *link, bool refused,
                   const char *why);
+/* The same, as it was refused, by either end. */
+void peers_refused(struct node *node, struct link *link,
+                   const struct frame_refusal *refusal);
 #endif

@@ -284,6 +284,17 @@ void submit_link_lost(struct node *node, raft_id peer)
                 "the connection with the leader was lost before it answered");
 }
 
+bool submit_waits_for(const struct node *node, raft_id peer)
+{
+    list_each(at, following, &node->submit_handed)
+    {
+        if (list_entry(at, struct request, held)->peer == peer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void submit_pump(struct node *node)
 {
     if (node->submit_open == 0) {

@@ -185,7 +185,7 @@ static void own_line(const struct why *why)
     const struct raft_status *status = &why->status;
     const struct node *node = why->node;
     buf_printf(why->out, "node %lu: %s of term %llu; ",
-               (unsigned long)node->identity.id, raft_role_word(node->raft),
+               (unsigned long)node->identity.id, node_role_word(node),
                (unsigned long long)status->term);
     if (leads(why)) {
         buf_append_text(why->out, status->term_committed

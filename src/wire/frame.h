@@ -40,7 +40,9 @@ enum frame_type {
     FRAME_REFUSAL = 2, /* instead of a HELLO, or later: then the end */
     FRAME_MESSAGE = 3, /* one raft_message */
     FRAME_FORWARD = 4, /* proposals for the leader */
-    FRAME_FORWARD_ANSWER = 5
+    FRAME_FORWARD_ANSWER = 5,
+    FRAME_CONTROL = 10, /* an order about the members, for the leader */
+    FRAME_CONTROL_ANSWER = 11
 };
 
 /* Who speaks.  The one who dials sends it first. */
@@ -61,6 +63,7 @@ struct frame_hello {
     uint64_t heartbeat_us;
     uint32_t purpose;                /* enum frame_purpose */
     char address[TEXT_ADDRESS_SIZE]; /* where it can be dialled */
+    uint64_t process; /* random, drawn at each start; 0: not told */
 };
 
 enum frame_purpose {
@@ -74,12 +77,15 @@ enum frame_refusal_code {
     FRAME_REFUSED_INSTANCE = 4, /* this id's disk was another one */
     FRAME_REFUSED_STRANGER = 5, /* not a member */
     FRAME_REFUSED_BUSY = 6,     /* too many strangers */
-    FRAME_REFUSED_SELF = 7      /* the node has dialled itself */
+    FRAME_REFUSED_SELF = 7,     /* the node has dialled itself */
+    FRAME_REFUSED_REMOVED = 8,  /* no member any more since entry `index` */
+    FRAME_REFUSED_COPY = 9      /* its data directory runs twice, or is old */
 };
 
 struct frame_refusal {
     uint16_t code;  /* enum frame_refusal_code; another version may have more */
     char text[256]; /* for people */
+    raft_index index; /* of REMOVED; else 0 */
 };
 
 /* One proposal on its way to the leader. */
@@ -113,6 +119,56 @@ struct frame_forward_answer {
     raft_term term;
 };
 
+/* What the members are asked to become, and by which way. */
+enum frame_control_what {
+    FRAME_CONTROL_CHANGE = 1,
+    FRAME_CONTROL_ADD = 2,
+    FRAME_CONTROL_REMOVE = 3,
+    FRAME_CONTROL_PROMOTE = 4,
+    FRAME_CONTROL_DEMOTE = 5,
+    FRAME_CONTROL_REPLACE = 6,
+    FRAME_CONTROL_PLAN = 7,
+    FRAME_CONTROL_ABORT = 8,
+    FRAME_CONTROL_TRANSFER = 9
+};
+
+/* The words of one order are members or ids, as the app wrote them. */
+#define FRAME_CONTROL_WORDS_MAX 128
+#define FRAME_CONTROL_WORD_MAX (TEXT_ADDRESS_SIZE + 32)
+#define FRAME_CONTROL_TEXT_MAX ((size_t)65536)
+
+/* An order, or its answer, borrows its words and its text. */
+struct frame_control {
+    uint64_t number; /* the asker's; ascending on one connection */
+    uint8_t what; /* enum frame_control_what; another version may have more */
+    bool force;
+    size_t count;
+    struct {
+        const char *text;
+        size_t size;
+    } words[FRAME_CONTROL_WORDS_MAX];
+};
+
+enum frame_control_result {
+    FRAME_CONTROL_DONE = 0,       /* `index` is the configuration in force */
+    FRAME_CONTROL_OK = 1,         /* done, and there is no index to tell */
+    FRAME_CONTROL_LINES = 2,      /* the text is lines of a plan */
+    FRAME_CONTROL_ERROR = 3,      /* the text is an error, its code first */
+    FRAME_CONTROL_NOT_LEADER = 4, /* nothing has been begun */
+    FRAME_CONTROL_LOST = 5 /* the next leader decides: the text is the bytes of
+                              the configuration wanted, `base` the index of the
+                              one before, `index` of the newest on the way */
+};
+
+struct frame_control_answer {
+    uint64_t number;
+    uint8_t result; /* enum frame_control_result */
+    raft_index index;
+    raft_index base;
+    const void *text;
+    size_t text_size;
+};
+
 /* ---- writing: each appends one whole frame to `out` --------------------- */
 
 void frame_write_hello(struct out *out, const struct frame_hello *hello);
@@ -126,6 +182,14 @@ void frame_write_forwards(struct out *out, uint8_t version,
 void frame_write_forward_answers(struct out *out, uint8_t version,
                                  const struct frame_forward_answer *items,
                                  size_t count);
+void frame_write_control(struct out *out, uint8_t version,
+                         const struct frame_control *control);
+void frame_write_control_answer(struct out *out, uint8_t version,
+                                const struct frame_control_answer *answer);
+/* The body alone, and back: how an order is kept until it can be sent. */
+void frame_pack_control(struct buf *body, const struct frame_control *control);
+bool frame_unpack_control(const void *body, size_t size,
+                          struct frame_control *control);
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -173,5 +237,11 @@ bool frame_read_forwards(const struct frame *frame, size_t max,
 bool frame_read_forward_answers(const struct frame *frame, size_t max,
                                 struct frame_forward_answer **items,
                                 size_t *count);
+
+/* What they borrow is in the frame. */
+bool frame_read_control(const struct frame *frame,
+                        struct frame_control *control);
+bool frame_read_control_answer(const struct frame *frame,
+                               struct frame_control_answer *answer);
 
 #endif

@@ -233,6 +233,7 @@ bool frame_read_hello(const struct frame *frame, struct frame_hello *hello)
     hello->purpose = cursor_u32(&fixed);
     bool texts = read_text(&fixed, hello->cluster, sizeof(hello->cluster)) &&
                  read_text(&fixed, hello->address, sizeof(hello->address));
+    hello->process = cursor_left(&fixed) < 8 ? 0 : cursor_u64(&fixed);
     size_t host_size;
     uint16_t port;
     return texts && !fixed.bad && hello->id != RAFT_ID_NONE &&
@@ -248,8 +249,9 @@ bool frame_read_refusal(const struct frame *frame,
     struct cursor body = body_of(frame);
     struct cursor fixed = fixed_of(&body);
     *refusal = (struct frame_refusal){.code = cursor_u16(&fixed)};
-    return read_text(&fixed, refusal->text, sizeof(refusal->text)) &&
-           !fixed.bad;
+    bool text = read_text(&fixed, refusal->text, sizeof(refusal->text));
+    refusal->index = cursor_left(&fixed) < 8 ? 0 : cursor_u64(&fixed);
+    return text && !fixed.bad;
 }
 
 /* ---- messages ----------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* Frames out.  Each body is drawn above its writer; `fixed` counts the bytes
  * of the fixed fields behind it. */
-#include "wire/frame.h"
+#include "wire/frame_internal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 
 /* Puts the head before `body`, whose bytes move to `out`.  The CRC is taken
  * over the pieces as they lie: nothing is flattened. */
-static void finish(struct out *out, enum frame_type type, uint8_t version,
-                   struct out *body)
+void frame_finish(struct out *out, enum frame_type type, uint8_t version,
+                  struct out *body)
 {
     uint8_t head[FRAME_HEAD_SIZE];
     be_put_u32(head, (uint32_t)(FRAME_HEAD_SIZE - 4 + body->size));
@@ -55,7 +55,7 @@ static void put_text(struct buf *buf, const char *text)
  *         u32 id   u64 instance   u64 boot   u64 config_index
  *         u32 peer_id   u64 peer_instance
  *         u64 election_timeout_us   u64 heartbeat_us   u32 purpose
- *         u16 size, cluster's name   u16 size, address */
+ *         u16 size, cluster's name   u16 size, address   u64 process */
 void frame_write_hello(struct out *out, const struct frame_hello *hello)
 {
     struct buf buf = {0};
@@ -75,22 +75,24 @@ void frame_write_hello(struct out *out, const struct frame_hello *hello)
     buf_append_u32(&buf, hello->purpose);
     put_text(&buf, hello->cluster);
     put_text(&buf, hello->address);
+    buf_append_u64(&buf, hello->process);
     struct out body = {0};
     put_fixed(&body, &buf);
     buf_free(&buf);
-    finish(out, FRAME_HELLO, FRAME_VERSION_MIN, &body);
+    frame_finish(out, FRAME_HELLO, FRAME_VERSION_MIN, &body);
 }
 
-/* REFUSAL:  u16 fixed   u16 code   u16 size, text */
+/* REFUSAL:  u16 fixed   u16 code   u16 size, text   u64 index */
 void frame_write_refusal(struct out *out, const struct frame_refusal *refusal)
 {
     struct buf buf = {0};
     buf_append_u16(&buf, refusal->code);
     put_text(&buf, refusal->text);
+    buf_append_u64(&buf, refusal->index);
     struct out body = {0};
     put_fixed(&body, &buf);
     buf_free(&buf);
-    finish(out, FRAME_REFUSAL, FRAME_VERSION_MIN, &body);
+    frame_finish(out, FRAME_REFUSAL, FRAME_VERSION_MIN, &body);
 }
 
 /* An entry:  u32 size of what follows of it
@@ -192,7 +194,7 @@ void frame_write_message(struct out *out, uint8_t version,
             put_entry(&body, &message->append.entries[i]);
         }
     }
-    finish(out, FRAME_MESSAGE, version, &body);
+    frame_finish(out, FRAME_MESSAGE, version, &body);
 }
 
 /* The count of the items, as the fixed fields. */
@@ -237,7 +239,7 @@ void frame_write_forwards(struct out *out, uint8_t version,
             out_append_blob(&body, item->payload);
         }
     }
-    finish(out, FRAME_FORWARD, version, &body);
+    frame_finish(out, FRAME_FORWARD, version, &body);
 }
 
 /* FORWARD_ANSWER:  u16 fixed   u32 items
@@ -260,5 +262,5 @@ void frame_write_forward_answers(struct out *out, uint8_t version,
         be_put_u64(at + 20, items[i].term);
         out_commit(&body, 2 + ANSWER_SIZE);
     }
-    finish(out, FRAME_FORWARD_ANSWER, version, &body);
+    frame_finish(out, FRAME_FORWARD_ANSWER, version, &body);
 }
