@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "check.h"
 
 char place_directory[64];
@@ -80,4 +81,49 @@ int64_t place_number(const char *sql)
     sqlite3_finalize(statement);
     sqlite3_close(db);
     return number;
+}
+
+void place_set_cluster(void)
+{
+    sqlite3 *db = place_database();
+    sqlite3_stmt *statement = NULL;
+    char hex[DIGEST_SIZE * 2 + 1];
+    char sql[160];
+    sqlite3_prepare_v2(db, "SELECT payload FROM log WHERE idx = 1", -1,
+                       &statement, NULL);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    digest_to_hex(digest_of(sqlite3_column_blob(statement, 0),
+                            (size_t)sqlite3_column_bytes(statement, 0)),
+                  hex);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    snprintf(sql, sizeof(sql),
+             "UPDATE state SET value = '%s' WHERE name = 'cluster_id'", hex);
+    place_sql(sql);
+}
+
+/* The whole text of tests/store/NAME. */
+static char *text_of(const char *name)
+{
+    const char *srcdir = getenv("srcdir");
+    char path[512];
+    snprintf(path, sizeof(path), "%s/tests/store/%s",
+             srcdir == NULL ? "." : srcdir, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size_max = 1024 * 1024;
+    char *text = x_malloc(size_max);
+    size_t size = fread(text, 1, size_max - 1, file);
+    fclose(file);
+    text[size] = '\0';
+    return text;
+}
+
+void place_schema(int version)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "schema-%d.sql", version);
+    char *sql = text_of(name);
+    place_sql(sql);
+    free(sql);
 }

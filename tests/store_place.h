@@ -24,5 +24,9 @@ sqlite3 *place_database(void);
 void place_sql(const char *sql);
 /* The number that a query gives. */
 int64_t place_number(const char *sql);
+/* The model's cluster is any: it becomes that of entry 1, as it should be. */
+void place_set_cluster(void);
+/* The database of an older program, from tests/store/. */
+void place_schema(int version);
 
 #endif

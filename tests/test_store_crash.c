@@ -1,4 +1,5 @@
 /* The store, crashed at every write, truncation and sync of a workload. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ static struct store *open_in(const char *directory)
 {
     struct store_options options = {.directory = directory,
                                     .id = 1,
+                                    .address = "here:7000",
                                     .version = "test",
                                     .tail_bytes_max = 5000,
                                     .key_window = 100,
@@ -217,6 +219,79 @@ static void a_failed_read_is_not_taken_for_damage(void **state)
     remove_directories();
 }
 
+/* ---- a restored directory ----------------------------------------------- */
+
+static void crash_sql(const char *sql)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/raft.db", live);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "crash"),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* Whenever its first start is cut off, the next one makes this node, and
+ * nobody else, the voter of the same epoch. */
+static void look_at_restored(void *context, unsigned operation)
+{
+    struct walk *walk = context;
+    struct raft_config config;
+    if (walk->inside) {
+        return;
+    }
+    walk->inside = true;
+    crash_vfs_image(live, image, operation);
+    struct store *store = open_in(image);
+    assert_non_null(store);
+    const struct node_start *start = store_start(store);
+    const struct raft_start *raft = &start->raft;
+    const struct raft_config_entry *last =
+        &raft->configs[raft->config_count - 1];
+    assert_int_equal(start->identity.id, 1);
+    assert_true(start->identity.epoch == 7);
+    assert_int_equal(raft->term, 1000);
+    assert_int_equal(last->index, raft->last);
+    assert_true(raft->last == walk->before.count + 1 ||
+                raft->last == walk->before.count + 2);
+    assert_true(
+        raft_config_decode(last->payload->data, last->payload->size, &config));
+    assert_int_equal(config.count, 1);
+    assert_true(config.members[0].instance == start->identity.instance);
+    store_close(store);
+    walk->images++;
+    walk->inside = false;
+}
+
+static void
+the_first_start_after_a_restore_can_be_cut_off_anywhere(void **state)
+{
+    (void)state;
+    static struct walk walk;
+    struct prng prng;
+    make_directories();
+    prng_seed(&prng, 6);
+    walk = (struct walk){0};
+    walk.before.vote = RAFT_ID_NONE;
+    struct store *store = open_in(live);
+    while (walk.before.count < 20) {
+        struct node_save save;
+        model_next(&prng, &walk.before, &save);
+        assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        raft_save_clear(&save.log);
+    }
+    store_close(store);
+    crash_sql("INSERT OR REPLACE INTO state VALUES ('node_id', NULL),"
+              " ('vote', NULL), ('term', 1000), ('epoch', '0000000000000007'),"
+              " ('restored', '')");
+    crash_vfs_watcher(live, look_at_restored, &walk);
+    store_close(open_in(live));
+    crash_vfs_watcher("", NULL, NULL);
+    assert_true(walk.images > 10);
+    remove_directories();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +299,8 @@ int main(void)
         cmocka_unit_test(a_start_can_be_cut_off_anywhere),
         cmocka_unit_test(a_full_disk_is_survived_at_every_write),
         cmocka_unit_test(a_failed_read_is_not_taken_for_damage),
+        cmocka_unit_test(
+            the_first_start_after_a_restore_can_be_cut_off_anywhere),
     };
     return RUN(tests);
 }

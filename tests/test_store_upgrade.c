@@ -8,32 +8,6 @@
 #include "store/internal.h"
 #include "store_place.h"
 
-/* The whole text of tests/store/NAME. */
-static char *text_of(const char *name)
-{
-    const char *srcdir = getenv("srcdir");
-    char path[512];
-    snprintf(path, sizeof(path), "%s/tests/store/%s",
-             srcdir == NULL ? "." : srcdir, name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t size_max = 1024 * 1024;
-    char *text = x_malloc(size_max);
-    size_t size = fread(text, 1, size_max - 1, file);
-    fclose(file);
-    text[size] = '\0';
-    return text;
-}
-
-static void make_database(int version)
-{
-    char name[32];
-    snprintf(name, sizeof(name), "schema-%d.sql", version);
-    char *sql = text_of(name);
-    place_sql(sql);
-    free(sql);
-}
-
 /* What each of these databases holds. */
 static void check_content(struct store *store)
 {
@@ -59,7 +33,7 @@ static void a_database_of_every_version_opens_as_the_present_one(void **state)
     (void)state;
     for (int version = 1; version <= SCHEMA_VERSION; version++) {
         struct store_error error = {0};
-        make_database(version);
+        place_schema(version);
         struct store *store = place_open(0, &error);
         if (store == NULL) {
             fail_msg("version %d: %s", version, error.text);
@@ -100,7 +74,7 @@ static void an_upgraded_database_has_the_tables_of_a_new_one(void **state)
     store_close(place_open(0, &error));
     schema_text(fresh, sizeof(fresh));
     place_clear();
-    make_database(1);
+    place_schema(1);
     store_close(place_open(0, &error));
     schema_text(upgraded, sizeof(upgraded));
     assert_true(strlen(fresh) > 100);
@@ -114,7 +88,7 @@ static void steps_are_taken_together_or_not_at_all(void **state)
                                 "INSERT INTO a VALUES (7);"};
     const char *const bad[] = {"", "CREATE TABLE a (x);",
                                "INSERT INTO b VALUES (7);"};
-    make_database(1);
+    place_schema(1);
     sqlite3 *db = place_database();
     assert_false(upgrade_along(db, 1, bad, 3));
     assert_non_null(strstr(sqlite3_errmsg(db), "no such table: b"));

@@ -186,13 +186,14 @@ static bool copy_slice(struct copy *copy, struct store_error *error)
     return done;
 }
 
-static bool damaged(const struct copy *copy, struct store_error *error)
+static bool damaged(const struct copy *copy, const char *how,
+                    struct store_error *error)
 {
     error->status = EXIT_STATUS_DAMAGED;
     snprintf(error->text, sizeof(error->text),
-             "%s: entry %llu is damaged; there is no backup of it, take one "
-             "of another node",
-             copy->from->store.path, (unsigned long long)copy->next);
+             "%.300s: entry %llu is %s; there is no backup of it, take one of "
+             "another node",
+             copy->from->store.path, (unsigned long long)copy->next, how);
     return false;
 }
 
@@ -203,7 +204,7 @@ static bool copy_log(struct copy *copy, struct store_error *error)
             return false;
         }
         if (copy->damaged) {
-            return damaged(copy, error);
+            return damaged(copy, "damaged", error);
         }
     }
     return true;
@@ -307,7 +308,8 @@ static bool attempt(struct offline *offline, raft_index last, const char *file,
     if (mkdtemp(directory) == NULL) {
         return failed(error, EXIT_STATUS_DISK, file, strerror(errno));
     }
-    struct store_options options = {.directory = directory, .version = version};
+    struct store_options options = {
+        .directory = directory, .version = version, .key_window = INT32_MAX};
     *copy = (struct copy){.from = offline, .last = last};
     copy->to = store_open(&options, error);
     bool done =
@@ -322,6 +324,7 @@ bool offline_backup(struct offline *offline, raft_index last, const char *file,
 {
     struct stat found;
     struct copy copy;
+    raft_index missing = 0;
     if (lstat(file, &found) == 0) {
         return failed(error, EXIT_STATUS_DISK, file,
                       "the file is there already");
@@ -333,9 +336,12 @@ bool offline_backup(struct offline *offline, raft_index last, const char *file,
         if (done || !again) {
             return done;
         }
+        /* Only what is below a base may go away. */
+        if (!offline->is_live || copy.next == missing) {
+            return damaged(&copy, "missing", error);
+        }
+        missing = copy.next;
     }
     return failed(error, EXIT_STATUS_DISK, offline->store.path,
-                  offline->is_live
-                      ? "the node compacts its log faster than it can be read"
-                      : "an entry is missing: verify says more");
+                  "the node compacts its log faster than it can be read");
 }

@@ -139,15 +139,18 @@ const struct node_start *offline_start(struct offline *offline,
     return load_look(store, offline->is_backup, error) ? &store->start : NULL;
 }
 
+/* What may still lie below the base is of no log. */
+static const char select_rows[] =
+    "SELECT " ROW_COLUMNS ", commit_idx FROM log"
+    " WHERE idx BETWEEN max(?, 1 + coalesce((SELECT value FROM state"
+    " WHERE name = 'base_index'), 0)) AND ? ORDER BY idx";
+
 bool offline_entries(struct offline *offline, raft_index first, raft_index last,
                      offline_each *each, void *context,
                      struct store_error *error)
 {
     struct store *store = &offline->store;
-    sqlite3_stmt *statement =
-        schema_prepare(store->writer, "SELECT " ROW_COLUMNS ", commit_idx"
-                                      " FROM log WHERE idx BETWEEN ? AND ?"
-                                      " ORDER BY idx");
+    sqlite3_stmt *statement = schema_prepare(store->writer, select_rows);
     bool more = true;
     int code = SQLITE_DONE;
     sqlite3_bind_int64(statement, 1, (int64_t)first);

@@ -138,8 +138,10 @@ bool offline_recover(const char *directory, raft_id id,
                      uint64_t epoch, const char *version,
                      struct store_error *error)
 {
-    struct store_options options = {
-        .directory = directory, .id = id, .version = version};
+    struct store_options options = {.directory = directory,
+                                    .id = id,
+                                    .version = version,
+                                    .key_window = INT32_MAX};
     struct store *store = store_open(&options, error);
     if (store == NULL) {
         return false;
