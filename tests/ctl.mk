@@ -13,6 +13,11 @@ tests_test_ctl_escape_SOURCES = tests/test_ctl_escape.c
 tests_test_ctl_escape_LDADD = $(CTL_TEST_LIBS)
 TESTS += tests/test_ctl_escape
 
+check_PROGRAMS += tests/test_ctl_histogram
+tests_test_ctl_histogram_SOURCES = tests/test_ctl_histogram.c
+tests_test_ctl_histogram_LDADD = $(CTL_TEST_LIBS)
+TESTS += tests/test_ctl_histogram
+
 check_PROGRAMS += tests/test_ctl_info
 tests_test_ctl_info_SOURCES = tests/test_ctl_info.c
 tests_test_ctl_info_LDADD = $(CTL_TEST_LIBS)
@@ -44,6 +49,7 @@ tests_test_ctl_table_LDADD = $(CTL_TEST_LIBS)
 TESTS += tests/test_ctl_table
 
 TESTS += \
+	tests/system/test_raftctl_bench.py \
 	tests/system/test_raftctl_config.py \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \
@@ -51,6 +57,7 @@ TESTS += \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py
 EXTRA_DIST += \
+	tests/system/test_raftctl_bench.py \
 	tests/system/test_raftctl_config.py \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \

@@ -50,6 +50,8 @@ static void a_copy_shows_a_bar_a_rate_and_the_time_left(void **state)
     struct catchup catchup = {.leader = 0};
 
     (void)state;
+    hear(&catchup, "*3\r\n$6\r\nchange\r\n$8\r\nreaching\r\n:0\r\n", 0);
+    shows(&catchup, 79, SECOND, "new members are dialled  0:01");
     hear(&catchup, "*3\r\n$6\r\nchange\r\n$8\r\ncatch-up\r\n:0\r\n", 0);
     shows(&catchup, 79, 0, "new voters are caught up");
     hear(&catchup, "*5\r\n$8\r\ncatch-up\r\n:3\r\n:0\r\n:1000\r\n:1\r\n",

@@ -44,8 +44,11 @@ static void note_stage(struct catchup *catchup, const struct resp_value *push)
         enum catchup_stage stage;
         bool back;
     } stages[] = {
-        {"none", CATCHUP_UNKNOWN, false}, {"catch-up", CATCHUP_COPIES, false},
-        {"joint", CATCHUP_JOINT, false},  {"new", CATCHUP_LAST, false},
+        {"none", CATCHUP_UNKNOWN, false},
+        {"reaching", CATCHUP_REACHING, false},
+        {"catch-up", CATCHUP_COPIES, false},
+        {"joint", CATCHUP_JOINT, false},
+        {"new", CATCHUP_LAST, false},
         {"back", CATCHUP_LAST, true},
     };
 
@@ -208,6 +211,9 @@ static void words_line(const struct catchup *catchup, char *out, size_t limit)
         snprintf(out, limit,
                  "%s configuration, entry %" PRIu64 ": waits for its majority",
                  catchup->back ? "the old" : "new", catchup->index);
+        return;
+    case CATCHUP_REACHING:
+        snprintf(out, limit, "new members are dialled");
         return;
     case CATCHUP_COPIES:
         snprintf(out, limit, "new voters are caught up");

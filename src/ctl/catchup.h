@@ -27,7 +27,8 @@ struct catchup_member {
 };
 
 enum catchup_stage {
-    CATCHUP_UNKNOWN, /* nothing has been heard of the change */
+    CATCHUP_UNKNOWN,  /* nothing has been heard of the change */
+    CATCHUP_REACHING, /* the leader dials the new members */
     CATCHUP_COPIES,
     CATCHUP_JOINT,
     CATCHUP_LAST /* a simple configuration, which is not committed yet */

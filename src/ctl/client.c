@@ -70,15 +70,22 @@ static int connect_unix(const char *path, uint64_t timeout_us)
     return -1;
 }
 
-struct client *client_open(const char *path, uint64_t timeout_us, int *error)
+int client_connect(const char *path, uint64_t timeout_us, int *error)
 {
     int fd = connect_unix(path, timeout_us);
+
+    if (fd < 0)
+        *error = errno;
+    return fd;
+}
+
+struct client *client_open(const char *path, uint64_t timeout_us, int *error)
+{
+    int fd = client_connect(path, timeout_us, error);
     struct client *client;
 
-    if (fd < 0) {
-        *error = errno;
+    if (fd < 0)
         return NULL;
-    }
     client = x_calloc(1, sizeof(*client));
     client->fd = fd;
     return client;

@@ -31,6 +31,10 @@ enum client_result {
 /* Microseconds of a clock that never goes back. */
 uint64_t client_now_us(void);
 
+/* A connection and no more: a descriptor that does not block.  -1: cannot
+ * connect, as for client_open(). */
+int client_connect(const char *path, uint64_t timeout_us, int *error);
+
 /* NULL: cannot connect; *error is an errno.  timeout_us 0: waits as long as
  * it takes. */
 struct client *client_open(const char *path, uint64_t timeout_us, int *error);

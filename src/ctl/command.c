@@ -154,6 +154,14 @@ static const struct command commands[] = {
     {"config set", "KEY VALUE", 2, 2, 0, "change a run-time parameter",
      "Takes effect at once and is not written to the configuration file.\n",
      run_config_set},
+    {"bench", "", 0, 0, OPTION_BENCH, "load, and how long answers take",
+     "Sends requests on many connections and prints how many were answered a\n"
+     "second, how long the answers took, and a histogram of that.  Each\n"
+     "connection sends the next request when an answer comes; with --rate\n"
+     "requests are due at fixed times, from which their latency counts.\n"
+     "submits are entries like others, which every app is told: it asks\n"
+     "first, unless --yes.  ^C ends it early, with the figures so far.\n",
+     run_bench},
     {"inspect", "DIR", 1, 1, OPTION_ENTRIES, "what is in a data directory",
      "Looks into a data directory that no node uses, or into a backup: who it\n"
      "is, its terms, its range of entries, its members, its size.  With\n"

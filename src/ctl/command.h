@@ -59,6 +59,7 @@ enum ctl_status run_barrier(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_read(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_follow(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_events(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_bench(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_inspect(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_verify(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_backup(struct ctl *ctl, char **arguments, size_t count);

@@ -1,9 +1,12 @@
 noinst_LIBRARIES += src/ctl/libctl.a
 src_ctl_libctl_a_SOURCES = \
+	src/ctl/bench.c src/ctl/bench.h \
+	src/ctl/bench_channel.c src/ctl/bench_report.c \
 	src/ctl/catchup.c src/ctl/catchup.h \
 	src/ctl/change.c src/ctl/change.h \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/command.c src/ctl/command.h \
+	src/ctl/commands_bench.c \
 	src/ctl/commands_config.c \
 	src/ctl/commands_inspect.c \
 	src/ctl/commands_log.c \
@@ -16,6 +19,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/ctl.c src/ctl/ctl.h \
 	src/ctl/entry.c src/ctl/entry.h \
 	src/ctl/escape.c src/ctl/escape.h \
+	src/ctl/histogram.c src/ctl/histogram.h \
 	src/ctl/info.c src/ctl/info.h \
 	src/ctl/inspect.c src/ctl/inspect.h \
 	src/ctl/interrupt.c src/ctl/interrupt.h \

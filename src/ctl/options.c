@@ -16,7 +16,11 @@ enum option_letter {
     LETTER_ENTRIES,
     LETTER_YES,
     LETTER_MEMBERS,
-    LETTER_FORCE
+    LETTER_FORCE,
+    LETTER_DURATION,
+    LETTER_REQUESTS,
+    LETTER_RATE,
+    LETTER_MIX
 };
 
 struct option_row {
@@ -45,6 +49,17 @@ static const struct option_row rows[] = {
     {LETTER_MEMBERS, "members", "MEMBERS", OPTION_MEMBERS, "id=host:port, ..."},
     {LETTER_FORCE, "force", NULL, OPTION_FORCE,
      "also against what speaks against it"},
+    {'c', "clients", "N", OPTION_CLIENTS, "connections (64)"},
+    {'P', "depth", "N", OPTION_DEPTH,
+     "requests under way on each connection (1)"},
+    {'d', "payload", "BYTES", OPTION_PAYLOAD, "of a submit (128)"},
+    {LETTER_DURATION, "duration", "SECONDS", OPTION_DURATION,
+     "of the whole (10)"},
+    {LETTER_REQUESTS, "requests", "N", OPTION_REQUESTS,
+     "end after so many requests"},
+    {LETTER_RATE, "rate", "N", OPTION_RATE, "requests a second, and no more"},
+    {LETTER_MIX, "mix", "WHAT=SHARE,...", OPTION_MIX,
+     "shares of submit, barrier and read (submit=1)"},
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -94,39 +109,78 @@ static bool seconds_read(const char *text, uint64_t *value_us)
            *value_us > 0;
 }
 
-/* False: its value is not one. */
-static bool option_set(struct options *options, const struct option_row *row,
-                       const char *value)
+/* A whole number, more than nothing. */
+static bool count_read(const char *text, uint64_t *value)
 {
+    return text_to_u64(text, strlen(text), value) && *value > 0;
+}
+
+/* What its value has to be: NULL where it is. */
+static const char *option_set_bench(struct options_bench *bench,
+                                    const struct option_row *row,
+                                    const char *value)
+{
+    static const char count[] = "a number above 0";
+
+    switch (row->letter) {
+    case 'c':
+        return count_read(value, &bench->clients) ? NULL : count;
+    case 'P':
+        return count_read(value, &bench->depth) ? NULL : count;
+    case LETTER_REQUESTS:
+        return count_read(value, &bench->requests) ? NULL : count;
+    case LETTER_RATE:
+        return count_read(value, &bench->rate) ? NULL : count;
+    case 'd':
+        return text_to_size_bytes(value, strlen(value), &bench->payload_bytes)
+                   ? NULL
+                   : "a number of bytes";
+    case LETTER_DURATION:
+        return seconds_read(value, &bench->duration_us) ? NULL
+                                                        : "a number of seconds";
+    case LETTER_MIX:
+        bench->mix = value;
+        return NULL;
+    default: /* what is noted in `given` and has no value */
+        return NULL;
+    }
+}
+
+/* The same, of all options. */
+static const char *option_set(struct options *options,
+                              const struct option_row *row, const char *value)
+{
+    static const char seconds[] = "a number of seconds";
+
     options->given |= row->bit;
     switch (row->letter) {
     case 's':
         options->socket = value;
-        return true;
+        return NULL;
     case 'f':
         options->file = value;
-        return true;
+        return NULL;
     case LETTER_ENTRIES:
         options->entries = value;
-        return true;
+        return NULL;
     case LETTER_MEMBERS:
         options->members = value;
-        return true;
+        return NULL;
     case 'n':
-        return seconds_read(value, &options->interval_us);
+        return seconds_read(value, &options->interval_us) ? NULL : seconds;
     case LETTER_TIMEOUT:
-        return seconds_read(value, &options->timeout_us);
+        return seconds_read(value, &options->timeout_us) ? NULL : seconds;
     case LETTER_JSON:
         options->json = true;
-        return true;
+        return NULL;
     case 'h':
         options->help = true;
-        return true;
+        return NULL;
     case 'V':
         options->version = true;
-        return true;
-    default: /* what is noted in `given` and has no value */
-        return true;
+        return NULL;
+    default:
+        return option_set_bench(&options->bench, row, value);
     }
 }
 
@@ -144,6 +198,7 @@ static bool option_take(struct options *options, int letter, char **argv,
                         char *why, size_t why_size)
 {
     const struct option_row *row;
+    const char *expected;
 
     if (letter == 1) {
         options->words[options->word_count++] = optarg;
@@ -162,10 +217,10 @@ static bool option_take(struct options *options, int letter, char **argv,
                      argv[optind - 1]);
         return false;
     }
-    if (!option_set(options, row, optarg)) {
-        snprintf(why, why_size,
-                 "option --%s: expected a number of seconds, not '%s'",
-                 row->name, optarg);
+    expected = option_set(options, row, optarg);
+    if (expected != NULL) {
+        snprintf(why, why_size, "option --%s: expected %s, not '%s'", row->name,
+                 expected, optarg);
         return false;
     }
     return true;

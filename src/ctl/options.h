@@ -19,7 +19,28 @@ enum option_bit {
     OPTION_ENTRIES = 16,
     OPTION_YES = 32,
     OPTION_MEMBERS = 64,
-    OPTION_FORCE = 128
+    OPTION_FORCE = 128,
+    OPTION_CLIENTS = 256,
+    OPTION_DEPTH = 512,
+    OPTION_PAYLOAD = 1024,
+    OPTION_DURATION = 2048,
+    OPTION_REQUESTS = 4096,
+    OPTION_RATE = 8192,
+    OPTION_MIX = 16384
+};
+
+/* Those of bench; 0 and NULL where they are not given. */
+#define OPTION_BENCH                                                           \
+    (OPTION_CLIENTS | OPTION_DEPTH | OPTION_PAYLOAD | OPTION_DURATION |        \
+     OPTION_REQUESTS | OPTION_RATE | OPTION_MIX | OPTION_YES)
+struct options_bench {
+    uint64_t clients;
+    uint64_t depth;
+    uint64_t payload_bytes;
+    uint64_t duration_us;
+    uint64_t requests;
+    uint64_t rate;
+    const char *mix;
 };
 
 struct options {
@@ -29,6 +50,7 @@ struct options {
     const char *members;  /* NULL: not given */
     uint64_t timeout_us;  /* 0: none */
     uint64_t interval_us; /* 1 s where it is not given */
+    struct options_bench bench;
     bool json;
     bool help;
     bool version;
