@@ -54,6 +54,7 @@ CORE_CASES = \
 	tests/core/probe_and_replicate.txt \
 	tests/core/probe_recovers.txt \
 	tests/core/read_before_first_commit.txt \
+	tests/core/read_in_joint.txt \
 	tests/core/read_index.txt \
 	tests/core/read_not_starved.txt \
 	tests/core/replication.txt \

@@ -20,8 +20,9 @@
  * order is refused.
  *
  * A leader that appended j itself asks the old majority alone whether it may
- * go on to lead: whoever else would lead needs that majority too.  It commits
- * nothing without the new one, and turns back after catch_up_us without it. */
+ * go on to lead, and whether it led when a read was asked: whoever else would
+ * lead needs that majority too.  It commits nothing without the new one, and
+ * turns back after catch_up_us without it. */
 #include "core/internal.h"
 
 #include <assert.h>

@@ -104,12 +104,22 @@ static uint64_t round_of(const void *context, raft_id id)
     return 0;
 }
 
+/* The last round that no later leader can have come before.  Whoever would
+ * lead needs the majorities that check-quorum asks, too (see member.c). */
+static uint64_t confirmed_round(const struct raft *raft)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    return member_counts_old(raft)
+               ? raft_quorum_side(config, false, round_of, raft)
+               : raft_quorum_value(config, round_of, raft);
+}
+
 void read_confirm(struct raft *raft)
 {
     if (raft->role != RAFT_ROLE_LEADER || raft->read_count == 0) {
         return;
     }
-    uint64_t round = raft_quorum_value(raft_config_of(raft), round_of, raft);
+    uint64_t round = confirmed_round(raft);
     size_t kept = 0;
     for (size_t i = 0; i < raft->read_count; i++) {
         const struct read *read = &raft->reads[i];
