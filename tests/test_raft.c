@@ -225,6 +225,73 @@ static void no_term_is_too_large_for_a_disk(void **state)
     raft_free(raft);
 }
 
+/* Node 2 is asked by `first` to hand over to node 3, and loses its leadership.
+ */
+static struct raft *handed_over(uint64_t now_us, uint64_t first)
+{
+    struct raft *raft = empty();
+    bear(raft, 2, "2=b:1, 3=c:1");
+    struct raft_event link = {.type = RAFT_EVENT_LINK};
+    link.link.peer = 3;
+    link.link.up = true;
+    step(raft, now_us, &link);
+    struct raft_message yes = {
+        .type = RAFT_MESSAGE_VOTE_ANSWER, .from = 3, .to = 2, .term = 2};
+    yes.vote_answer.granted = true;
+    yes.vote_answer.pre = true;
+    take(raft, now_us, &yes);
+    save(raft, now_us);
+    yes.vote_answer.pre = false;
+    take(raft, now_us, &yes);
+    save(raft, now_us);
+    assert_int_equal(status_of(raft).role, RAFT_ROLE_LEADER);
+    struct raft_event ask = {.type = RAFT_EVENT_TRANSFER};
+    ask.transfer.ticket.number = first;
+    ask.transfer.peer = 3;
+    step(raft, now_us, &ask);
+    struct raft_message vote = {
+        .type = RAFT_MESSAGE_VOTE, .from = 3, .to = 2, .term = 3};
+    vote.vote.transfer = true;
+    take(raft, now_us, &vote);
+    assert_int_equal(status_of(raft).role, RAFT_ROLE_FOLLOWER);
+    return raft;
+}
+
+static void a_transfer_is_answered_though_another_begins_at_once(void **state)
+{
+    (void)state;
+    struct raft *raft = handed_over(4000000, 1);
+    save(raft, 4000000);
+    uint64_t now_us = raft_deadline_us(raft);
+    assert_true(now_us < 6000000); /* it is still waited for */
+    step(raft, now_us, NULL);
+    struct raft_message yes = {
+        .type = RAFT_MESSAGE_VOTE_ANSWER, .from = 3, .to = 2, .term = 4};
+    yes.vote_answer.granted = true;
+    yes.vote_answer.pre = true;
+    take(raft, now_us, &yes);
+    save(raft, now_us);
+    yes.vote_answer.pre = false;
+    raft_effects_clear(raft);
+    struct raft_event both[] = {
+        {.type = RAFT_EVENT_MESSAGE, .message = &yes},
+        {.type = RAFT_EVENT_TRANSFER,
+         .transfer = {.ticket = {.number = 2}, .peer = 3}}};
+    raft_step(raft, (struct raft_now){.mono_us = now_us}, both, 2);
+    assert_int_equal(status_of(raft).role, RAFT_ROLE_LEADER);
+    const struct raft_effects *effects = raft_effects(raft);
+    const struct raft_tell *end = NULL;
+    for (size_t i = 0; i < effects->tell_count; i++) {
+        if (effects->tells[i].type == RAFT_TELL_TRANSFER) {
+            end = &effects->tells[i];
+        }
+    }
+    assert(end != NULL);
+    assert_int_equal(end->ticket.number, 1);
+    assert_int_equal(end->transfer, RAFT_TRANSFER_LOST);
+    raft_free(raft);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +301,7 @@ int main(void)
         cmocka_unit_test(
             a_configuration_counts_from_its_append_and_can_be_lost),
         cmocka_unit_test(only_the_leader_can_order_a_campaign),
-        cmocka_unit_test(no_term_is_too_large_for_a_disk)};
+        cmocka_unit_test(no_term_is_too_large_for_a_disk),
+        cmocka_unit_test(a_transfer_is_answered_though_another_begins_at_once)};
     return RUN(tests);
 }

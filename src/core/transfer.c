@@ -33,6 +33,21 @@ bool transfer_open(const struct raft *raft)
             raft->transfer.stage == TRANSFER_SENT);
 }
 
+/* This node led; who leads now? */
+static void watch(struct raft *raft)
+{
+    struct transfer *transfer = &raft->transfer;
+    bool over = raft->now.mono_us >= transfer->until_us;
+    if (raft->leader == RAFT_ID_NONE && !over) {
+        return;
+    }
+    transfer->stage = TRANSFER_NONE;
+    tell_end(raft, transfer->ticket,
+             raft->leader == transfer->to ? RAFT_TRANSFER_DONE
+                                          : RAFT_TRANSFER_LOST,
+             raft->leader);
+}
+
 /* ---- to whom ------------------------------------------------------------ */
 
 static bool may_lead(const struct raft *raft, raft_id id)
@@ -57,9 +72,15 @@ static const struct peer *best_voter(const struct raft *raft)
     return best;
 }
 
-static void begin(struct raft *raft, raft_id to, bool any)
+/* Nobody waits for the end of an earlier one any more: it is told. */
+static void begin(struct raft *raft, struct raft_ticket ticket, raft_id to,
+                  bool any)
 {
+    if (raft->transfer.stage == TRANSFER_WATCH) {
+        watch(raft);
+    }
     raft->transfer.stage = TRANSFER_WAIT;
+    raft->transfer.ticket = ticket;
     raft->transfer.to = to;
     raft->transfer.any = any;
     raft->transfer.until_us =
@@ -90,8 +111,7 @@ void transfer_ask(struct raft *raft, const struct raft_event *event)
         tell_end(raft, ticket, RAFT_TRANSFER_NO_VOTER, to);
         return;
     }
-    begin(raft, any ? best->id : to, any);
-    raft->transfer.ticket = ticket;
+    begin(raft, ticket, any ? best->id : to, any);
 }
 
 void transfer_leave(struct raft *raft)
@@ -105,8 +125,7 @@ void transfer_leave(struct raft *raft)
         become_follower(raft, raft->term, RAFT_ID_NONE);
         return;
     }
-    raft->transfer.ticket = (struct raft_ticket){0};
-    begin(raft, best->id, true);
+    begin(raft, (struct raft_ticket){0}, best->id, true);
 }
 
 void transfer_link(struct raft *raft, raft_id peer)
@@ -186,20 +205,6 @@ static void give_up(struct raft *raft)
     transfer->stage = TRANSFER_NONE;
     tell_end(raft, transfer->ticket, RAFT_TRANSFER_TIMEOUT, transfer->to);
     release_held(raft);
-}
-
-static void watch(struct raft *raft)
-{
-    struct transfer *transfer = &raft->transfer;
-    bool over = raft->now.mono_us >= transfer->until_us;
-    if (raft->leader == RAFT_ID_NONE && !over) {
-        return;
-    }
-    transfer->stage = TRANSFER_NONE;
-    tell_end(raft, transfer->ticket,
-             raft->leader == transfer->to ? RAFT_TRANSFER_DONE
-                                          : RAFT_TRANSFER_LOST,
-             raft->leader);
 }
 
 void transfer_tick(struct raft *raft)
