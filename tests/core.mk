@@ -37,6 +37,8 @@ CORE_CASES = \
 	tests/core/keys_truncated.txt \
 	tests/core/lagging_commit.txt \
 	tests/core/late_append.txt \
+	tests/core/leader_gone.txt \
+	tests/core/leader_gone_first_lags.txt \
 	tests/core/leader_saves_last.txt \
 	tests/core/leader_silent.txt \
 	tests/core/learner.txt \

@@ -441,6 +441,11 @@ static void disturb(struct world *world)
         link_event(world, at, peer, one_in(world, 2));
     }
     if (one_in(world, 200)) {
+        struct raft_event event = {.type = RAFT_EVENT_GONE};
+        event.gone.peer = (raft_id)peer; /* or so it seems */
+        step(world, at, &event);
+    }
+    if (one_in(world, 200)) {
         /* An island for a while, whose clock may be slow: a leader there does
          * not learn that another one was elected. */
         machine->cut_us = world->now_us + prng_below(&world->prng, 300000);

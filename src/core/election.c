@@ -3,6 +3,10 @@
 
 #include <assert.h>
 
+/* Between two voters' attempts to follow a leader that is gone: long enough for
+ * the first one's election. */
+#define TURN_US ((uint64_t)50 * 1000)
+
 static void set_state(struct raft *raft, raft_term term, raft_id vote)
 {
     assert(term >= raft->term);
@@ -55,6 +59,35 @@ bool election_withheld(const struct raft *raft)
     return raft->leader != RAFT_ID_NONE && raft->heard_us != 0 &&
            raft->now.mono_us - raft->heard_us <
                raft->settings.election_timeout_us;
+}
+
+/* How many voters are asked to go first: those of a lower id. */
+static uint64_t rank_without(const struct raft *raft, raft_id leader)
+{
+    const struct raft_config *config = raft_config_of(raft);
+    uint64_t rank = 0;
+    for (size_t i = 0; i < config->count; i++) {
+        raft_id id = config->members[i].id;
+        rank += id != leader && id < raft->settings.id &&
+                raft_config_votes(config, id);
+    }
+    return rank;
+}
+
+/* The leader's process is dead, or its way to here: no time-out is waited for.
+ * This node withholds its vote no longer, and asks for others' when it is its
+ * turn; those who still hear the leader withhold theirs. */
+void election_gone(struct raft *raft, raft_id peer)
+{
+    if (raft->role != RAFT_ROLE_FOLLOWER || raft->leader != peer ||
+        !raft_may_campaign(raft)) {
+        return;
+    }
+    raft->heard_us = 0;
+    uint64_t turn_us = raft->now.mono_us + rank_without(raft, peer) * TURN_US;
+    if (turn_us < raft->election_us) {
+        raft->election_us = turn_us;
+    }
 }
 
 /* ---- campaigning -------------------------------------------------------- */

@@ -244,6 +244,8 @@ void election_vote(struct raft *raft, const struct raft_message *message);
 void election_answer(struct raft *raft, const struct raft_message *message);
 void election_now(struct raft *raft, const struct raft_message *message);
 void election_stall(struct raft *raft, bool stalls);
+/* `peer` cannot be reached. */
+void election_gone(struct raft *raft, raft_id peer);
 /* A leader was heard so lately that nobody is helped to another one. */
 bool election_withheld(const struct raft *raft);
 

@@ -490,6 +490,9 @@ static void take_event(struct raft *raft, const struct raft_event *event)
     case RAFT_EVENT_TRANSFER:
         transfer_ask(raft, event);
         break;
+    case RAFT_EVENT_GONE:
+        election_gone(raft, event->gone.peer);
+        break;
     }
 }
 

@@ -197,10 +197,11 @@ enum raft_event_type {
     RAFT_EVENT_LINK,    /* the way to a peer is there, or gone */
     RAFT_EVENT_BIRTH,   /* the first configuration (only on an empty log) */
     RAFT_EVENT_FORGET_READ, /* nobody waits for this ticket's read any more */
-    RAFT_EVENT_DISK,    /* the save under way takes too long, or has ended */
-    RAFT_EVENT_CHANGE,  /* to another configuration (core/change.h) */
-    RAFT_EVENT_ABORT,   /* turn the open change back */
-    RAFT_EVENT_TRANSFER /* hand leadership over (thesis 3.10) */
+    RAFT_EVENT_DISK,     /* the save under way takes too long, or has ended */
+    RAFT_EVENT_CHANGE,   /* to another configuration (core/change.h) */
+    RAFT_EVENT_ABORT,    /* turn the open change back */
+    RAFT_EVENT_TRANSFER, /* hand leadership over (thesis 3.10) */
+    RAFT_EVENT_GONE      /* a peer cannot be reached: if it led, who is next? */
 };
 
 /* Borrowed for the step; core shares what it keeps. */
@@ -259,6 +260,9 @@ struct raft_event {
             struct raft_ticket ticket; /* zeros: nobody asks */
             raft_id peer; /* RAFT_ID_NONE: the most up-to-date voter */
         } transfer;
+        struct {
+            raft_id peer;
+        } gone;
     };
 };
 

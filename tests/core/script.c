@@ -31,6 +31,7 @@
  *   change N LIST         N is asked for these members, e.g. 1=v 4=l
  *   insist N LIST         … though they are not alive
  *   abort N, transfer N [TO], contacts N
+ *   gone N PEER           N cannot reach PEER
  *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send
  *   quiet / loud          leaves messages out of the trace, or not

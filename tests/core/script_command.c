@@ -352,6 +352,14 @@ static void do_transfer(struct script *script, char *rest)
     core_step(script, core, &event);
 }
 
+static void do_gone(struct script *script, char *rest)
+{
+    size_t core = take_core(&rest);
+    struct raft_event event = {.type = RAFT_EVENT_GONE};
+    event.gone.peer = (raft_id)take_core(&rest);
+    core_step(script, core, &event);
+}
+
 /* ---- the trace ---------------------------------------------------------- */
 
 static void each(struct script *script, size_t only,
@@ -402,22 +410,17 @@ static const struct {
     const char *name;
     void (*carry_out)(struct script *script, char *rest);
 } commands[] = {
-    {"abort", do_abort},       {"again", do_again},
-    {"among", do_among},       {"campaign", do_campaign},
-    {"change", do_change},     {"config", do_config},
-    {"contacts", do_contacts}, {"crash", do_crash},
-    {"deliver", do_deliver},   {"disk", do_disk},
-    {"drop", do_drop},         {"forge", do_forge},
-    {"hurry", do_hurry},       {"insist", do_insist},
-    {"keep", do_keep},         {"limit", do_limit},
-    {"link", do_link},         {"log", do_log},
-    {"logs", do_logs},         {"loud", do_loud},
-    {"members", do_members},   {"nodes", do_nodes},
-    {"propose", do_propose},   {"quiet", do_quiet},
-    {"read", do_read},         {"run", do_run},
-    {"save", do_save},         {"show", do_show},
-    {"start", do_start},       {"term", do_term},
-    {"time", do_time},         {"transfer", do_transfer},
+    {"abort", do_abort},       {"again", do_again},   {"among", do_among},
+    {"campaign", do_campaign}, {"change", do_change}, {"config", do_config},
+    {"contacts", do_contacts}, {"crash", do_crash},   {"deliver", do_deliver},
+    {"disk", do_disk},         {"drop", do_drop},     {"forge", do_forge},
+    {"gone", do_gone},         {"hurry", do_hurry},   {"insist", do_insist},
+    {"keep", do_keep},         {"limit", do_limit},   {"link", do_link},
+    {"log", do_log},           {"logs", do_logs},     {"loud", do_loud},
+    {"members", do_members},   {"nodes", do_nodes},   {"propose", do_propose},
+    {"quiet", do_quiet},       {"read", do_read},     {"run", do_run},
+    {"save", do_save},         {"show", do_show},     {"start", do_start},
+    {"term", do_term},         {"time", do_time},     {"transfer", do_transfer},
     {"wait", do_wait},
 };
 
