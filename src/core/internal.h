@@ -201,7 +201,7 @@ struct raft {
     struct checked checked;
 };
 
-/* ---- raft.c: effects ---------------------------------------------------- */
+/* ---- effects.c ----------------------------------------------------------- */
 
 /* Takes the message. */
 void raft_send(struct raft *raft, const struct raft_message *message);
@@ -292,12 +292,26 @@ void member_tick(struct raft *raft);
 void member_told(struct raft *raft);
 /* A node that is being caught up got further, though its match did not. */
 void member_progress(struct raft *raft, raft_id id);
-/* Whether this leader replicates to `id`. */
-bool member_wants(const struct raft *raft, raft_id id);
 /* Check-quorum asks the old set alone (see member.c). */
 bool member_counts_old(const struct raft *raft);
 /* When this voter was last heard; for raft_quorum_value(). */
 uint64_t lead_heard_of(const void *context, raft_id id);
+
+/* ---- contact.c ---------------------------------------------------------- */
+
+/* Whether this leader replicates to `id`. */
+bool contact_wants(const struct raft *raft, raft_id id);
+/* NULL: `id` is not being caught up. */
+const struct catching *contact_catching(const struct raft *raft, raft_id id);
+/* raft_contacts() gives others than before. */
+void contact_changed(struct raft *raft);
+/* Entry `index` leaves out who is in `before` and not in `after`. */
+void contact_left(struct raft *raft, const struct raft_config *before,
+                  const struct raft_config *after, raft_index index);
+/* `id` is to be a member again. */
+void contact_back(struct raft *raft, raft_id id);
+/* Those who know that they have left are let alone. */
+void contact_tick(struct raft *raft);
 
 /* ---- transfer.c --------------------------------------------------------- */
 

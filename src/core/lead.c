@@ -464,7 +464,7 @@ void lead_heartbeat(struct raft *raft)
     raft->round++;
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!peer->up || !member_wants(raft, peer->id)) {
+        if (!peer->up || !contact_wants(raft, peer->id)) {
             continue;
         }
         peer->proof_round = raft->round;
@@ -506,7 +506,7 @@ void lead_flush(struct raft *raft)
     }
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!member_wants(raft, peer->id)) {
+        if (!contact_wants(raft, peer->id)) {
             continue;
         }
         replicate(raft, peer);

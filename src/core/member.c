@@ -31,93 +31,6 @@
 /* A new voter that is not close behind after so many rounds never will be. */
 #define ROUNDS_MAX 10
 
-/* ---- who is replicated to ----------------------------------------------- */
-
-static const struct catching *catching_of(const struct raft *raft, raft_id id)
-{
-    for (size_t i = 0; i < raft->change.catching_count; i++) {
-        if (raft->change.catching[i].id == id) {
-            return &raft->change.catching[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_leaver(const struct raft *raft, raft_id id)
-{
-    for (size_t i = 0; i < raft->leaver_count; i++) {
-        if (raft->leavers[i].member.id == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool member_wants(const struct raft *raft, raft_id id)
-{
-    const struct raft_config *config = raft_config_of(raft);
-    return (config != NULL && raft_config_find(config, id) != NULL) ||
-           catching_of(raft, id) != NULL || is_leaver(raft, id);
-}
-
-static void contacts_changed(struct raft *raft)
-{
-    raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_CONFIG});
-}
-
-/* Who was a member and is none any more learns of it, if that can be done. */
-static void add_leavers(struct raft *raft, const struct raft_config *before,
-                        const struct raft_config *after, raft_index index)
-{
-    for (size_t i = 0; i < before->count; i++) {
-        const struct raft_member *member = &before->members[i];
-        if (member->id == raft->settings.id || is_leaver(raft, member->id) ||
-            raft_config_find(after, member->id) != NULL ||
-            raft->leaver_count == RAFT_MEMBERS_MAX) {
-            continue;
-        }
-        raft->leavers[raft->leaver_count++] = (struct leaver){
-            .member = *member,
-            .index = index,
-            .until_us = raft->now.mono_us + raft->settings.catch_up_us};
-    }
-}
-
-/* It knows once it has acknowledged a round that began when it had the entry,
- * and had been told that it is committed. */
-static bool knows(const struct raft *raft, struct leaver *leaver)
-{
-    const struct peer *peer = NULL;
-    for (size_t i = 0; i < raft->peer_count; i++) {
-        if (raft->peers[i].id == leaver->member.id) {
-            peer = &raft->peers[i];
-        }
-    }
-    if (peer == NULL || raft->commit < leaver->index) {
-        return false;
-    }
-    if (leaver->round == 0 && peer->match >= leaver->index &&
-        peer->commit >= leaver->index) {
-        leaver->round = raft->round + 1;
-    }
-    return leaver->round != 0 && peer->round >= leaver->round;
-}
-
-static void forget_leavers(struct raft *raft)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < raft->leaver_count; i++) {
-        struct leaver *leaver = &raft->leavers[i];
-        if (raft->now.mono_us < leaver->until_us && !knows(raft, leaver)) {
-            raft->leavers[kept++] = *leaver;
-        }
-    }
-    if (kept != raft->leaver_count) {
-        raft->leaver_count = kept;
-        contacts_changed(raft);
-    }
-}
-
 /* ---- the ends of a change ----------------------------------------------- */
 
 static void tell_end(struct raft *raft, struct raft_ticket ticket,
@@ -142,7 +55,7 @@ static void close_change(struct raft *raft)
     raft->change.abort_ticket = (struct raft_ticket){0};
     if (raft->change.catching_count > 0) {
         raft->change.catching_count = 0;
-        contacts_changed(raft);
+        contact_changed(raft);
     }
 }
 
@@ -169,7 +82,7 @@ bool raft_is_alive(const struct raft *raft, raft_id id)
             bool heard = raft->now.mono_us - peer->heard_us <=
                          raft->settings.election_timeout_us;
             return peer->up && !peer->lost &&
-                   (heard || !member_wants(raft, id));
+                   (heard || !contact_wants(raft, id));
         }
     }
     return false;
@@ -198,12 +111,7 @@ static void begin_round(struct raft *raft, struct catching *catching)
 static void become_unknown(struct raft *raft, struct peer *peer)
 {
     lead_reset_peer(raft, peer);
-    for (size_t i = 0; i < raft->leaver_count; i++) {
-        if (raft->leavers[i].member.id == peer->id) {
-            raft->leavers[i] = raft->leavers[--raft->leaver_count];
-            return;
-        }
-    }
+    contact_back(raft, peer->id);
 }
 
 /* Those that will vote and do not yet are caught up first. */
@@ -312,7 +220,7 @@ void member_change(struct raft *raft, const struct raft_event *event)
     }
     if (raft->change.catching_count > 0) {
         raft->heartbeat_due_us = raft->now.mono_us; /* find out at once */
-        contacts_changed(raft);
+        contact_changed(raft);
     }
 }
 
@@ -325,7 +233,7 @@ static void reset_comers(struct raft *raft, const struct raft_config *before,
         raft_id id = after->members[i].id;
         struct peer *peer = raft_peer(raft, id);
         if (peer != NULL && raft_config_find(before, id) == NULL &&
-            catching_of(raft, id) == NULL) {
+            contact_catching(raft, id) == NULL) {
             become_unknown(raft, peer);
         }
     }
@@ -342,7 +250,7 @@ static void append_config(struct raft *raft, const struct raft_config *config)
                                .payload = blob_copy(bytes.data, bytes.size)};
     buf_free(&bytes);
     raft->change.index = lead_append(raft, &entry);
-    add_leavers(raft, &before, config, raft->change.index);
+    contact_left(raft, &before, config, raft->change.index);
     bytes = (struct buf){0};
     raft_config_text(config, &bytes);
     raft_note(raft, LOG_LEVEL_INFO, "%s configuration, entry %llu: %.*s",
@@ -503,7 +411,7 @@ void member_tick(struct raft *raft)
         tick_last(raft);
         break;
     }
-    forget_leavers(raft);
+    contact_tick(raft);
 }
 
 void member_told(struct raft *raft)
@@ -580,11 +488,11 @@ void member_lead(struct raft *raft)
             raft_config_decode(raft->log.configs[count - 2].payload->data,
                                raft->log.configs[count - 2].payload->size,
                                &before)) {
-            add_leavers(raft, &before, config, index);
+            contact_left(raft, &before, config, index);
         }
     }
     if (raft->leaver_count > 0) {
-        contacts_changed(raft);
+        contact_changed(raft);
     }
 }
 
@@ -604,7 +512,7 @@ void member_end(struct raft *raft)
     if (raft->leaver_count > 0 ||
         raft_config_find(config, raft->settings.id) == NULL) {
         raft->leaver_count = 0;
-        contacts_changed(raft);
+        contact_changed(raft);
     }
 }
 
@@ -629,52 +537,10 @@ void raft_change_status(const struct raft *raft,
 bool raft_catch_up(const struct raft *raft, raft_id id,
                    struct raft_catch_up *catch_up)
 {
-    const struct catching *catching = catching_of(raft, id);
+    const struct catching *catching = contact_catching(raft, id);
     if (catching == NULL) {
         return false;
     }
     *catch_up = catching->way;
     return true;
-}
-
-static size_t add_contact(const struct raft *raft, struct raft_member *members,
-                          size_t count, size_t max,
-                          const struct raft_member *member)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (members[i].id == member->id) {
-            return count;
-        }
-    }
-    if (member->id == raft->settings.id || count == max) {
-        return count;
-    }
-    members[count] = *member;
-    return count + 1;
-}
-
-size_t raft_contacts(const struct raft *raft, struct raft_member *members,
-                     size_t max)
-{
-    const struct raft_config *config = raft_config_of(raft);
-    const struct change *change = &raft->change;
-    size_t count = 0;
-    if (config == NULL ||
-        (raft->role != RAFT_ROLE_LEADER && !raft_may_campaign(raft) &&
-         raft_config_find(config, raft->settings.id) == NULL)) {
-        return 0;
-    }
-    for (size_t i = 0; i < config->count; i++) {
-        count = add_contact(raft, members, count, max, &config->members[i]);
-    }
-    for (size_t i = 0; i < change->catching_count; i++) {
-        const struct raft_member *member =
-            raft_config_find(&change->target, change->catching[i].id);
-        count = add_contact(raft, members, count, max, member);
-    }
-    for (size_t i = 0; i < raft->leaver_count; i++) {
-        count =
-            add_contact(raft, members, count, max, &raft->leavers[i].member);
-    }
-    return count;
 }

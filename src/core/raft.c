@@ -1,80 +1,10 @@
 #include "core/raft.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "core/internal.h"
-
-/* ---- effects ------------------------------------------------------------ */
-
-void raft_send(struct raft *raft, const struct raft_message *message)
-{
-    struct raft_effects *effects = &raft->effects;
-    effects->messages =
-        x_grow(effects->messages, &raft->message_capacity,
-               effects->message_count + 1, sizeof(*effects->messages));
-    effects->messages[effects->message_count++] = *message;
-}
-
-void raft_tell(struct raft *raft, const struct raft_tell *tell)
-{
-    struct raft_effects *effects = &raft->effects;
-    effects->tells = x_grow(effects->tells, &raft->tell_capacity,
-                            effects->tell_count + 1, sizeof(*effects->tells));
-    effects->tells[effects->tell_count++] = *tell;
-}
-
-void raft_note(struct raft *raft, enum log_level level, const char *format, ...)
-{
-    struct raft_effects *effects = &raft->effects;
-    effects->notes = x_grow(effects->notes, &raft->note_capacity,
-                            effects->note_count + 1, sizeof(*effects->notes));
-    struct raft_note *note = &effects->notes[effects->note_count++];
-    note->level = level;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(note->text, sizeof(note->text), format, arguments);
-    va_end(arguments);
-}
-
-struct raft_message raft_message_to(const struct raft *raft,
-                                    enum raft_message_type type, raft_id to)
-{
-    return (struct raft_message){
-        .type = type, .from = raft->settings.id, .to = to, .term = raft->term};
-}
-
-void raft_message_clear(struct raft_message *message)
-{
-    if (message->type == RAFT_MESSAGE_APPEND) {
-        for (size_t i = 0; i < message->append.entry_count; i++) {
-            raft_entry_clear(&message->append.entries[i]);
-        }
-        free(message->append.entries);
-    }
-    *message = (struct raft_message){0};
-}
-
-const struct raft_effects *raft_effects(const struct raft *raft)
-{
-    return &raft->effects;
-}
-
-void raft_effects_clear(struct raft *raft)
-{
-    struct raft_effects *effects = &raft->effects;
-    for (size_t i = 0; i < effects->message_count; i++) {
-        raft_message_clear(&effects->messages[i]);
-    }
-    effects->message_count = 0;
-    effects->tell_count = 0;
-    effects->fetch_count = 0;
-    effects->note_count = 0;
-}
 
 /* ---- peers -------------------------------------------------------------- */
 
@@ -93,7 +23,7 @@ static struct peer *unused_peer(struct raft *raft)
 {
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
-        if (!peer->up && !member_wants(raft, peer->id)) {
+        if (!peer->up && !contact_wants(raft, peer->id)) {
             return peer;
         }
     }
@@ -533,123 +463,4 @@ uint64_t raft_deadline_us(const struct raft *raft)
         deadline_us = transfer_us;
     }
     return deadline_us;
-}
-
-/* ---- looking in --------------------------------------------------------- */
-
-void raft_status(const struct raft *raft, struct raft_status *status)
-{
-    *status = (struct raft_status){
-        .role = raft->role,
-        .term = raft->term,
-        .vote = raft->vote,
-        .leader = raft->leader,
-        .commit = raft->commit,
-        .told = raft->told,
-        .saved = raft->saved,
-        .last = raft->log.last,
-        .first = raft->log.base + 1,
-        .last_app = log_last_app(&raft->log, raft->told),
-        .term_committed =
-            raft->role == RAFT_ROLE_LEADER && raft->told >= raft->term_first,
-        .leader_heard_us = raft->heard_us,
-        .uncommitted_bytes = raft->uncommitted_bytes,
-        .elections = raft->elections,
-        .window_bytes = raft->log.window_bytes,
-        .keys_held = raft->keys.count,
-        .keys_bytes = keys_memory(&raft->keys),
-        .keys_forgotten = raft->keys.forgotten,
-    };
-}
-
-const char *raft_role_word(const struct raft *raft)
-{
-    const struct raft_config *config = raft_config_of(raft);
-    const struct raft_member *self =
-        config == NULL ? NULL : raft_config_find(config, raft->settings.id);
-    if (raft->role == RAFT_ROLE_LEADER) {
-        return "leader";
-    }
-    if (self == NULL) {
-        return "idle";
-    }
-    if (!raft_is_voter(raft)) {
-        return "learner";
-    }
-    return raft->role == RAFT_ROLE_FOLLOWER ? "follower" : "candidate";
-}
-
-const struct raft_config *raft_config_now(const struct raft *raft,
-                                          raft_index *index)
-{
-    if (raft->log.config_count > 0 && index != NULL) {
-        *index = raft->log.configs[raft->log.config_count - 1].index;
-    }
-    return raft_config_of(raft);
-}
-
-const struct raft_config_entry *raft_config_history(const struct raft *raft,
-                                                    size_t *count)
-{
-    *count = raft->log.config_count;
-    return raft->log.configs;
-}
-
-const struct raft_entry *raft_entry_at(const struct raft *raft,
-                                       raft_index index)
-{
-    return log_entry(&raft->log, index);
-}
-
-raft_term raft_term_at(const struct raft *raft, raft_index index)
-{
-    return log_term(&raft->log, index);
-}
-
-bool raft_chain_at(const struct raft *raft, raft_index index,
-                   struct digest *chain)
-{
-    *chain = log_chain(&raft->log, index);
-    return index == raft->log.base ||
-           (index <= raft->log.last && !digest_is_zero(*chain));
-}
-
-raft_index raft_key_index(const struct raft *raft, const struct blob *key)
-{
-    return keys_find_upto(&raft->keys, key, raft->told);
-}
-
-void raft_keys_pack(const struct raft *raft, raft_index upto, struct buf *buf)
-{
-    assert(upto <= raft->told);
-    keys_pack(&raft->keys, upto, buf);
-}
-
-raft_index raft_last_app_at(const struct raft *raft, raft_index index)
-{
-    return log_last_app(&raft->log, index);
-}
-
-bool raft_peer_status(const struct raft *raft, raft_id id,
-                      struct raft_peer_status *status)
-{
-    if (raft->role != RAFT_ROLE_LEADER || !member_wants(raft, id)) {
-        return false;
-    }
-    for (size_t i = 0; i < raft->peer_count; i++) {
-        const struct peer *peer = &raft->peers[i];
-        if (peer->id == id) {
-            *status = (struct raft_peer_status){
-                .state = peer->state,
-                .match = peer->match,
-                .next = peer->next,
-                .inflight_messages = peer->flight_count,
-                .inflight_bytes = peer->flight_bytes,
-                .heard_us = peer->heard_us,
-                .up = peer->up,
-            };
-            return true;
-        }
-    }
-    return false;
 }
