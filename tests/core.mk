@@ -25,11 +25,13 @@ CORE_CASES = \
 	tests/core/check_quorum.txt \
 	tests/core/check_quorum_late_answers.txt \
 	tests/core/disk_stall.txt \
+	tests/core/disk_stall_candidate.txt \
 	tests/core/election.txt \
 	tests/core/figure_7.txt \
 	tests/core/figure_8.txt \
 	tests/core/figure_8_committed.txt \
 	tests/core/forged.txt \
+	tests/core/forged_committed.txt \
 	tests/core/higher_term_unsticks.txt \
 	tests/core/joint.txt \
 	tests/core/keys.txt \
@@ -41,6 +43,7 @@ CORE_CASES = \
 	tests/core/leader_gone_first_lags.txt \
 	tests/core/leader_saves_last.txt \
 	tests/core/leader_silent.txt \
+	tests/core/leads_again.txt \
 	tests/core/learner.txt \
 	tests/core/learner_votes.txt \
 	tests/core/link_up_asks_first.txt \
@@ -61,12 +64,14 @@ CORE_CASES = \
 	tests/core/read_not_starved.txt \
 	tests/core/replication.txt \
 	tests/core/restart.txt \
+	tests/core/roles.txt \
 	tests/core/saves_behind.txt \
 	tests/core/single_node.txt \
 	tests/core/slow_follower.txt \
 	tests/core/stale_leader_read.txt \
 	tests/core/stale_uncommitted.txt \
 	tests/core/transfer.txt \
+	tests/core/transfer_asked_once.txt \
 	tests/core/transfer_times_out.txt \
 	tests/core/vote_is_lost_with_the_crash.txt \
 	tests/core/vote_once.txt

@@ -46,13 +46,21 @@ static bool outdone(const struct raft *raft, size_t at)
 }
 
 /* A message of a term that is over must not leave: what it says was durable
- * may have been truncated since. */
+ * may have been truncated since.  Nor does a candidate that is none any more
+ * ask for votes: it would only bring others into its term. */
+static bool is_void(const struct raft *raft, const struct held *held)
+{
+    return held->term != raft->term ||
+           (held->message.type == RAFT_MESSAGE_VOTE &&
+            raft->role != RAFT_ROLE_CANDIDATE);
+}
+
 static void release_held(struct raft *raft)
 {
     size_t kept = 0;
     for (size_t i = 0; i < raft->held_count; i++) {
         struct held *held = &raft->held[i];
-        if (held->term != raft->term) {
+        if (is_void(raft, held)) {
             raft_message_clear(&held->message);
         } else if (!is_saved(raft, held)) {
             raft->held[kept++] = *held;

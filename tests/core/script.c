@@ -35,6 +35,7 @@
  *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send
  *   quiet / loud          leaves messages out of the trace, or not
+ *   roles                 … takes in what is told of role, term and leader
  */
 #include <stdio.h>
 #include <stdlib.h>

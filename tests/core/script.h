@@ -42,7 +42,8 @@ struct script {
     struct raft_message kept[WAY_MAX];
     size_t kept_count;
     bool up[CORES_MAX + 1][CORES_MAX + 1];
-    bool quiet;
+    bool quiet; /* no messages in the trace */
+    bool roles; /* changes of role, term and leader in the trace */
     uint64_t next_ticket;
 };
 

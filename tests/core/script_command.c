@@ -404,12 +404,19 @@ static void do_loud(struct script *script, char *rest)
     script->quiet = false;
 }
 
+static void do_roles(struct script *script, char *rest)
+{
+    (void)rest;
+    script->roles = true;
+}
+
 /* ---- all of them -------------------------------------------------------- */
 
 static const struct {
     const char *name;
     void (*carry_out)(struct script *script, char *rest);
 } commands[] = {
+    /* clang-format off: one a line, so that new ones disturb nobody */
     {"abort", do_abort},       {"again", do_again},   {"among", do_among},
     {"campaign", do_campaign}, {"change", do_change}, {"config", do_config},
     {"contacts", do_contacts}, {"crash", do_crash},   {"deliver", do_deliver},
@@ -418,10 +425,11 @@ static const struct {
     {"keep", do_keep},         {"limit", do_limit},   {"link", do_link},
     {"log", do_log},           {"logs", do_logs},     {"loud", do_loud},
     {"members", do_members},   {"nodes", do_nodes},   {"propose", do_propose},
-    {"quiet", do_quiet},       {"read", do_read},     {"run", do_run},
-    {"save", do_save},         {"show", do_show},     {"start", do_start},
-    {"term", do_term},         {"time", do_time},     {"transfer", do_transfer},
-    {"wait", do_wait},
+    {"quiet", do_quiet},       {"read", do_read},     {"roles", do_roles},
+    {"run", do_run},           {"save", do_save},     {"show", do_show},
+    {"start", do_start},       {"term", do_term},     {"time", do_time},
+    {"transfer", do_transfer}, {"wait", do_wait},
+    /* clang-format on */
 };
 
 void script_command(struct script *script, char *line)

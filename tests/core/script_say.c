@@ -91,6 +91,15 @@ static void add_transfer(struct buf *text, const struct raft_tell *tell)
                tell->peer == RAFT_ID_NONE ? -1 : (long)tell->peer);
 }
 
+static void add_role(struct buf *text, const struct raft *raft)
+{
+    struct raft_status status;
+    raft_status(raft, &status);
+    buf_printf(text, "is %s, t%llu, led by ", raft_role_word(raft),
+               (number)status.term);
+    add_id(text, status.leader);
+}
+
 void say_tell(struct script *script, size_t core, const struct raft_tell *tell)
 {
     struct buf text = {0};
@@ -116,7 +125,11 @@ void say_tell(struct script *script, size_t core, const struct raft_tell *tell)
         buf_printf(&text, "tells ..%llu", (number)tell->index);
         break;
     case RAFT_TELL_ROLE:
-        return; /* the notes say it */
+        if (!script->roles) {
+            return; /* the notes say most of it */
+        }
+        add_role(&text, script->cores[core].raft);
+        break;
     case RAFT_TELL_CONFIG:
         buf_append_text(&text, "configuration");
         break;
