@@ -76,27 +76,6 @@ static void fault_clock(struct world *world, struct prng *prng)
     world_trace(world, host, "!  its clock jumps");
 }
 
-static void fall(struct world *world, void *subject, uint64_t life)
-{
-    struct host *host = subject;
-    if (world->calm || host->life != life) {
-        return;
-    }
-    world_happened(world, HAPPENED_FALL);
-    host_crash(host);
-    host_restart_later(host, 4000000);
-}
-
-/* Who falls just after its election leaves behind what nobody else has. */
-void fault_elected(struct host *host)
-{
-    struct world *world = host->world;
-    struct prng *prng = &world->prng;
-    if (!world->calm && prng_chance(prng, world->mix.fall)) {
-        world_in(world, prng_range(prng, 1, 100000), fall, host, host->life);
-    }
-}
-
 /* ---- partitions --------------------------------------------------------- */
 
 void fault_cut(struct world *world, unsigned from, unsigned to)
@@ -191,6 +170,33 @@ static void fault_pattern(struct world *world, struct prng *prng)
         }
     }
     part(world, prng, HAPPENED_PATTERN);
+}
+
+/* Its host dies, or nobody hears it any more. */
+static void fall(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (world->calm || host->life != life) {
+        return;
+    }
+    world_happened(world, HAPPENED_FALL);
+    if (prng_chance(&world->prng, 2)) {
+        cut_halves(world, UINT64_C(1) << host->id, true);
+        part(world, &world->prng, HAPPENED_ISOLATED);
+        return;
+    }
+    host_crash(host);
+    host_restart_later(host, 4000000);
+}
+
+/* Who falls just after its election leaves behind what nobody else has. */
+void fault_elected(struct host *host)
+{
+    struct world *world = host->world;
+    struct prng *prng = &world->prng;
+    if (!world->calm && prng_chance(prng, world->mix.fall)) {
+        world_in(world, prng_range(prng, 1, 100000), fall, host, host->life);
+    }
 }
 
 /* ---- connections -------------------------------------------------------- */

@@ -13,8 +13,9 @@
 #include "wire/frame.h"
 #include "world.h"
 
-/* A message comes once more after at most so long. */
+/* A message comes once more after at most so long, or much sooner. */
 #define LATE_US ((uint64_t)8000000)
+#define LATE_SOON_US ((uint64_t)500000)
 
 #define TYPE_AT 8
 
@@ -72,8 +73,9 @@ static void send_late(struct world *world, const struct wire *wire,
     late->to = wire->end[1].host;
     late->size = size;
     memcpy(late->frame, frame, size);
-    world_give(world, prng_range(&world->prng, 1000, LATE_US), arrive_late,
-               late, 0);
+    uint64_t most = prng_chance(&world->prng, 2) ? LATE_US : LATE_SOON_US;
+    world_give(world, prng_range(&world->prng, 1000, most), arrive_late, late,
+               0);
 }
 
 /* ---- one after the other ------------------------------------------------ */

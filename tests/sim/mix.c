@@ -24,9 +24,10 @@ static void draw_cluster(struct mix *mix, struct prng *prng)
     mix->forward = !prng_chance(prng, 5);
     mix->cache_bytes = prng_chance(prng, 2) ? 4096 : (uint64_t)1024 * 1024;
     mix->sqlite = prng_chance(prng, 8);
-    mix->append_entries_max = prng_chance(prng, 3) ? prng_range(prng, 1, 8) : 0;
-    mix->inflight_messages_max =
-        prng_chance(prng, 3) ? prng_range(prng, 1, 4) : 0;
+    if (prng_chance(prng, 3)) {
+        mix->append_entries_max = prng_range(prng, 1, 4);
+        mix->inflight_messages_max = prng_range(prng, 1, 3);
+    }
     static const uint64_t saves_us[] = {1000, 1000,  1000,  1000,
                                         1000, 20000, 20000, 300000};
     mix->save_us = saves_us[prng_below(prng, 8)];
@@ -38,7 +39,7 @@ static void draw_faults(struct mix *mix, struct prng *prng)
 {
     mix->faults_us = prng_range(prng, 60, 120) * 1000000;
     mix->fault_gap_us = prng_range(prng, 200, 4000) * 1000;
-    static const uint64_t drifts_ppm[] = {0, 0, 0, 50000, 50000, 400000};
+    static const uint64_t drifts_ppm[] = {0, 0, 0, 50000, 400000, 400000};
     mix->drift_ppm = drifts_ppm[prng_below(prng, 6)];
     mix->aim = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 1, 4) : 0;
     for (int i = 0; i < FAULTS; i++) {
@@ -48,7 +49,7 @@ static void draw_faults(struct mix *mix, struct prng *prng)
     mix->lost = per_mille(prng, 300);
     mix->doubled = per_mille(prng, 500);
     mix->reordered = per_mille(prng, 300);
-    mix->late = per_mille(prng, 100);
+    mix->late = per_mille(prng, 300);
     mix->fall = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 1, 4) : 0;
 }
 

@@ -451,6 +451,17 @@ void net_half_open(struct wire *wire)
              give_up, wire, wire->life);
 }
 
+/* What had not left the sender's machine when it died never arrives. */
+static void cut_short(struct world *world, struct wire_end *end)
+{
+    if (prng_chance(&world->prng, 2)) {
+        buf_clear(&end->held);
+        end->bytes.size =
+            (size_t)prng_below(&world->prng, end->bytes.size + 1) *
+            prng_below(&world->prng, 2);
+    }
+}
+
 void net_host_gone(struct host *host)
 {
     for (struct wire *wire = host->world->wires; wire != NULL;
@@ -472,6 +483,7 @@ void net_host_gone(struct host *host)
             if (!other) {
                 continue;
             }
+            cut_short(host->world, &wire->end[1 - i]);
             /* The other end hears of it at once, or much later: a machine
              * that died sends no word. */
             uint64_t late = wire->end[1 - i].host != NULL &&
