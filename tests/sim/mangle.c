@@ -18,6 +18,7 @@
 #define LATE_SOON_US ((uint64_t)500000)
 
 #define TYPE_AT 8
+#define MESSAGE_AT (FRAME_HEAD_SIZE + 2)
 
 static bool drawn(struct world *world, unsigned per_mille)
 {
@@ -78,6 +79,20 @@ static void send_late(struct world *world, const struct wire *wire,
                0);
 }
 
+/* Answers that are few, and each of which decides something, come again more
+ * often than appends and what is said to them. */
+static bool draws_late(struct world *world, const uint8_t *frame)
+{
+    if (world->mix.late == 0) {
+        return false;
+    }
+    bool decides = frame[TYPE_AT] == FRAME_FORWARD_ANSWER ||
+                   frame[MESSAGE_AT] == RAFT_MESSAGE_READ_ANSWER ||
+                   frame[MESSAGE_AT] == RAFT_MESSAGE_VOTE_ANSWER;
+    return decides ? prng_chance(&world->prng, 2)
+                   : drawn(world, world->mix.late);
+}
+
 /* ---- one after the other ------------------------------------------------ */
 
 static void pass(struct world *world, struct wire *wire, struct wire_end *to,
@@ -87,7 +102,7 @@ static void pass(struct world *world, struct wire *wire, struct wire_end *to,
     bool message = frame[TYPE_AT] == FRAME_MESSAGE && !world->calm;
     bool answer = frame[TYPE_AT] == FRAME_FORWARD_ANSWER && !world->calm;
     wire->spoke = wire->spoke || message || answer;
-    if ((message || answer) && drawn(world, mix->late)) {
+    if ((message || answer) && draws_late(world, frame)) {
         send_late(world, wire, frame, size);
     }
     if (message && drawn(world, mix->lost)) {
