@@ -1,4 +1,16 @@
-/* One run of the simulator, and what it exercised. */
+/* One run of the simulator, and what it exercised.
+ *
+ * A seed first draws its own mix of trouble (mix.c), then runs a cluster of the
+ * code that ships through two phases: any fault, and then a majority that is
+ * healed for good while the rest stays broken (settle.c).  What must hold is
+ * checked after each turn of a node (check.c, limits.c, history.c) and with
+ * each reply to an app (ask*.c).  The same seed gives the same trace to the
+ * byte, whatever the compiler; but a seed means another run as soon as the
+ * simulator draws anything else, so that a bug found gets a smaller test of its
+ * own beside its line in found.txt.
+ *
+ * README ("Building and testing") says how it is used; main.c has all options;
+ * world.h is the map of the files, and says how a new operation joins. */
 #ifndef RAFTSC_TESTS_SIM_SIM_H
 #define RAFTSC_TESTS_SIM_SIM_H
 
