@@ -11,6 +11,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/command_submit.c \
 	src/node/commands.h \
 	src/node/contacts.c \
+	src/node/doubt.c \
 	src/node/control.c src/node/control.h \
 	src/node/driver.c \
 	src/node/events.c src/node/events.h \

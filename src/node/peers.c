@@ -165,6 +165,7 @@ void peers_remove(struct node *node, struct peer *peer)
     lose_link(node, peer);
     stop_hearing(node, peer);
     wheel_cancel(&node->wheel, &peer->redial);
+    doubt_end(node, peer);
     list_remove(&peer->in_node);
     free(peer);
     node->peers_changed++;
@@ -306,6 +307,24 @@ static void forget_accepted(struct node *node, struct link *link)
     }
 }
 
+/* A link that broke is made anew at once: it tells who else is dead. */
+static void dial_again(struct node *node, struct peer *peer, bool was_up)
+{
+    if (peer->state != PEER_IDLE) {
+        return; /* somebody has dialled it meanwhile */
+    }
+    if (was_up && !peer->refused) {
+        doubt_begin(node, peer);
+        dial(node, peer);
+        return;
+    }
+    doubt_confirm(node, peer);
+    if (!was_up) {
+        next_address(node, peer);
+    }
+    dial_later(node, peer);
+}
+
 void peers_failed(struct node *node, struct link *link, bool refused,
                   const char *why)
 {
@@ -317,10 +336,7 @@ void peers_failed(struct node *node, struct link *link, bool refused,
         peer->final = peer->final && refused;
         lose_link(node, peer);
         change_refused(node, peer);
-        if (!was_up) {
-            next_address(node, peer);
-        }
-        dial_later(node, peer);
+        dial_again(node, peer, was_up);
         return;
     }
     complain_of_stranger(node, link, why);
@@ -394,6 +410,7 @@ static void greeted_dialled(struct node *node, struct link *link,
     }
     peer->state = PEER_UP;
     peer->backoff_us = 0;
+    doubt_end(node, peer);
     node_note(node, LOG_LEVEL_INFO, "connected to node %lu at %s",
               (unsigned long)peer->id, peer->address);
     compare_timeouts(node, hello);

@@ -54,6 +54,7 @@ struct peer {
     struct link *link;  /* the one that was dialled; NULL: none */
     struct link *heard; /* the one that it dialled; NULL: none */
     struct wheel_timer redial;
+    struct wheel_timer doubt; /* on: its link broke, and it is dialled anew */
     uint64_t backoff_us;
     bool wanted;     /* used while the list is made anew */
     bool guest;      /* not wanted: it dialled us */
@@ -124,6 +125,19 @@ raft_index contacts_left(const struct node *node, raft_id id,
 /* It is another data directory than that of the member with its id: it may
  * ask, and is answered; nothing that it answers counts. */
 bool contacts_foreign(const struct peer *peer);
+
+/* ---- doubt.c: does a peer whose link broke still live? ------------------- */
+
+/* The link with it broke, and it is dialled again now: where that fails, or
+ * takes longer than DOUBT_US, core is told that the peer is gone.  A process
+ * that died is found out so at once, by the refused dial; a host or a network
+ * that did, by the silence. */
+#define DOUBT_US ((uint64_t)50 * 1000)
+void doubt_begin(struct node *node, struct peer *peer);
+/* Nobody answers there. */
+void doubt_confirm(struct node *node, struct peer *peer);
+/* It lives, or nobody asks any more. */
+void doubt_end(struct node *node, struct peer *peer);
 
 /* ---- peers.c, for contacts.c -------------------------------------------- */
 
