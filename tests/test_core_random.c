@@ -241,6 +241,7 @@ static void boot(struct world *world, size_t at)
                                      .inflight_messages_max = 3,
                                      .inflight_bytes_max = 1000,
                                      .catch_up_us = 300000,
+                                     .batch_hold_us = world->seed % 3 * 700,
                                      .uncommitted_bytes_max = 1500,
                                      .window_bytes_max = 700,
                                      .key_window = world->key_window};

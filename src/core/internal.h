@@ -172,6 +172,9 @@ struct raft {
     uint64_t heartbeat_due_us;
     uint64_t round;
     size_t uncommitted_bytes;
+    raft_index batch_last; /* entries up to here may leave … */
+    uint64_t batch_us;     /* … since then … */
+    size_t batch_bytes;    /* … and so much waits behind them */
 
     struct change change;
     struct leaver leavers[RAFT_MEMBERS_MAX];
@@ -268,6 +271,16 @@ void lead_tick(struct raft *raft);
 void lead_commit(struct raft *raft);
 /* Sends what there is to be sent; a new round first, where one is wanted. */
 void lead_flush(struct raft *raft);
+
+/* ---- batch.c ------------------------------------------------------------ */
+
+/* Entries up to this one may be sent and saved. */
+raft_index batch_last(const struct raft *raft);
+/* All that this leader has may leave. */
+void batch_release(struct raft *raft);
+/* The same, if it is time. */
+void batch_tick(struct raft *raft);
+uint64_t batch_deadline_us(const struct raft *raft);
 
 /* ---- propose.c ---------------------------------------------------------- */
 

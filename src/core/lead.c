@@ -34,7 +34,13 @@ raft_index lead_append(struct raft *raft, struct raft_entry *entry)
     entry->term = raft->term;
     entry->unix_ms = raft->now.unix_ms > raft->log.unix_ms ? raft->now.unix_ms
                                                            : raft->log.unix_ms;
+    size_t weight = raft_entry_weight(entry);
+    bool waits = entry->kind == RAFT_KIND_APP;
     raft_append(raft, entry);
+    raft->batch_bytes += weight;
+    if (!waits) {
+        batch_release(raft);
+    }
     return raft->log.last;
 }
 
@@ -197,7 +203,7 @@ static size_t gather(struct raft *raft, raft_index first,
 {
     size_t bytes = 0;
     size_t count = 0;
-    while (first + count <= raft->log.last &&
+    while (first + count <= raft->batch_last &&
            count < raft->settings.append_entries_max) {
         size_t weight = raft_entry_weight(log_entry(&raft->log, first + count));
         if (count > 0 && bytes + weight > raft->settings.append_bytes_max) {
@@ -252,7 +258,7 @@ static bool may_send(const struct raft *raft, const struct peer *peer)
 
 static void replicate(struct raft *raft, struct peer *peer)
 {
-    while (peer->up && !peer->lost && peer->next <= raft->log.last &&
+    while (peer->up && !peer->lost && peer->next <= raft->batch_last &&
            may_send(raft, peer)) {
         if (peer->next < raft->log.window) {
             start_fetch(raft, peer);
@@ -504,6 +510,7 @@ void lead_flush(struct raft *raft)
         raft->reads_new = false;
         lead_heartbeat(raft);
     }
+    batch_tick(raft);
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
         if (!contact_wants(raft, peer->id)) {

@@ -458,6 +458,9 @@ uint64_t raft_deadline_us(const struct raft *raft)
     if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {
         deadline_us = raft->read_retry_us;
     }
+    if (batch_deadline_us(raft) < deadline_us) {
+        deadline_us = batch_deadline_us(raft);
+    }
     uint64_t transfer_us = transfer_deadline_us(raft);
     if (transfer_us < deadline_us) {
         deadline_us = transfer_us;

@@ -96,7 +96,7 @@ static bool gather(struct raft *raft, size_t bytes_max, struct raft_save *save)
     raft_index first = raft->handed + 1;
     size_t bytes = 0;
     size_t count = 0;
-    while (first + count <= raft->log.last) {
+    while (first + count <= batch_last(raft)) {
         bytes += raft_entry_weight(log_entry(&raft->log, first + count));
         if (count > 0 && bytes > bytes_max) {
             break;

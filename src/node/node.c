@@ -13,6 +13,7 @@
 #define APPEND_BYTES_MAX ((size_t)1024 * 1024)
 #define APPEND_ENTRIES_MAX ((size_t)4096)
 #define INFLIGHT_MESSAGES_MAX ((size_t)64)
+#define BATCH_HOLD_US ((uint64_t)1000)
 #define INFLIGHT_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 /* ---- settings ----------------------------------------------------------- */
@@ -56,6 +57,7 @@ static struct raft_settings raft_settings_of(const struct node *node,
             or_best(node->settings.append_entries_max, APPEND_ENTRIES_MAX),
         .inflight_messages_max = or_best(node->settings.inflight_messages_max,
                                          INFLIGHT_MESSAGES_MAX),
+        .batch_hold_us = BATCH_HOLD_US,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = (size_t)node->settings.max_pending_bytes,
         .window_bytes_max = (size_t)node->settings.cache_bytes,

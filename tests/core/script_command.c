@@ -99,6 +99,10 @@ static void do_limit(struct script *script, char *rest)
         {"window_bytes", &settings->window_bytes_max},
     };
     const char *name = take_word(&rest);
+    if (strcmp(name, "hold_us") == 0) {
+        settings->batch_hold_us = take_number(&rest);
+        return;
+    }
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         if (strcmp(name, limits[i].name) == 0) {
             *limits[i].value = take_number(&rest);
