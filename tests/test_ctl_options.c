@@ -81,6 +81,22 @@ static void the_socket_has_a_default_and_a_variable(void **state)
     unsetenv("RAFTSC_SOCKET");
 }
 
+static void options_of_an_entry_are_numbers_and_a_key(void **state)
+{
+    char line[] = "raftctl submit --key k --since 0 --after 12 --term 3 x";
+    struct options options;
+    char why[256];
+
+    (void)state;
+    assert_true(reads(&options, line, why));
+    assert_int_equal(options.given, OPTION_ENTRY);
+    assert_string_equal(options.entry.key, "k");
+    assert_int_equal(options.entry.since, 0);
+    assert_int_equal(options.entry.after, 12);
+    assert_int_equal(options.entry.term, 3);
+    options_clear(&options);
+}
+
 static uint64_t timeout_of(const char *text)
 {
     char line[64];
@@ -131,6 +147,12 @@ static void what_is_wrong_is_named(void **state)
     refused("raftctl status --timeout", "option '--timeout' needs a value");
     refused("raftctl watch -n soon",
             "option --interval: expected a number of seconds, not 'soon'");
+    refused("raftctl submit --key= x",
+            "option --key: expected 1 to 128 bytes, not ''");
+    refused("raftctl submit --term 0 x",
+            "option --term: expected a term, not '0'");
+    refused("raftctl submit --after -1 x",
+            "option --after: expected an index, not '-1'");
 }
 
 int main(void)
@@ -139,6 +161,7 @@ int main(void)
         cmocka_unit_test(options_stand_before_and_behind_the_command),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(the_socket_has_a_default_and_a_variable),
+        cmocka_unit_test(options_of_an_entry_are_numbers_and_a_key),
         cmocka_unit_test(seconds_may_have_a_unit),
         cmocka_unit_test(what_is_wrong_is_named),
     };

@@ -112,7 +112,7 @@ static const struct command commands[] = {
      "Index, term, time (UTC) and members of each configuration, the oldest\n"
      "first.\n",
      run_history},
-    {"submit", "[PAYLOAD | -]", 0, 1, OPTION_FILE | OPTION_QUIET,
+    {"submit", "[PAYLOAD | -]", 0, 1, OPTION_FILE | OPTION_QUIET | OPTION_ENTRY,
      "put an entry into the log",
      "Submits PAYLOAD, or with -f what FILE holds (- is standard input), as\n"
      "one entry, and prints its index once it is committed.  With - as\n"
@@ -120,8 +120,29 @@ static const struct command commands[] = {
      "entry; up to 256 of them are under way at a time, in order, and a bar\n"
      "on a terminal shows how far it is.  The first line that is refused\n"
      "stops the reading; each line that failed, or may have, is named with\n"
-     "the reason.\n",
+     "the reason.\n"
+     "\n"
+     "With --key it may be sent again, here or at any other node, as often\n"
+     "as needed: the entry is in the log once, and its index is printed.  Of\n"
+     "lines, KEY:1, KEY:2 and so on are the keys, so that the same command\n"
+     "with the same input may be run again.  --since takes a commit index\n"
+     "that was seen before the first attempt: refused (FORGOTTEN) where keys\n"
+     "after it are not remembered any more.  --term refuses (FENCED) in any\n"
+     "other term.  --after refuses (STALE) where another entry came after\n"
+     "that index; it is for one payload, not for lines.\n",
      run_submit},
+    {"outcome", "KEY", 1, 1, OPTION_SINCE, "what became of a key",
+     "Prints the index of the entry that was submitted with KEY, or none\n"
+     "where no committed entry carries it as of now; one may still be under\n"
+     "way.  Refused (FORGOTTEN) where the key may be one that is not\n"
+     "remembered any more; with --since, a commit index that was seen before\n"
+     "the first attempt, only keys after that count.\n",
+     run_outcome},
+    {"digest", "[INDEX]", 0, 1, 0, "of the log up to INDEX",
+     "Prints an index and the digest of the log from its first entry up to\n"
+     "there: equal on every node whose log is.  Without INDEX it is that of\n"
+     "the last committed entry that this node knows of.\n",
+     run_digest},
     {"wait", "INDEX [TIMEOUT-MS]", 1, 2, 0, "wait until INDEX is committed",
      "Prints the commit index once this node knows that INDEX is committed.\n"
      "Without TIMEOUT-MS (milliseconds) it waits for ever.\n",

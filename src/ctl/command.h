@@ -54,6 +54,8 @@ enum ctl_status run_history(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_config_get(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_config_set(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_submit(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_outcome(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_digest(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_wait(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_barrier(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_read(struct ctl *ctl, char **arguments, size_t count);

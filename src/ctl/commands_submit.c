@@ -13,28 +13,15 @@
 
 #define FILE_READ_SIZE ((size_t)64 * 1024)
 
-size_t submit_words(const struct ctl *ctl, const void *payload, size_t size,
-                    char timeout[CTL_NUMBER_SIZE],
-                    struct client_word words[SUBMIT_WORDS_MAX])
-{
-    words[0] = (struct client_word){"SUBMIT", 6};
-    words[1] = (struct client_word){payload, size};
-    if (!ctl_timeout_ms(ctl, timeout))
-        return 2;
-    words[2] = (struct client_word){"TIMEOUT", 7};
-    words[3] = (struct client_word){timeout, strlen(timeout)};
-    return 4;
-}
-
 static enum ctl_status submit_one(struct ctl *ctl, const void *payload,
                                   size_t size)
 {
-    struct client_word words[SUBMIT_WORDS_MAX];
-    char timeout[CTL_NUMBER_SIZE];
-    size_t count = submit_words(ctl, payload, size, timeout, words);
+    struct submit_request request;
     struct resp_value reply;
-    enum ctl_status answer = ctl_ask(ctl, CTL_SUBMITS, words, count, &reply);
+    enum ctl_status answer;
 
+    submit_request_make(&request, ctl, payload, size, 0);
+    answer = ctl_ask(ctl, CTL_SUBMITS, request.words, request.count, &reply);
     if (answer != CTL_DONE)
         return answer;
     if (reply.type != RESP_INTEGER)
@@ -91,18 +78,45 @@ static enum ctl_status submit_file(struct ctl *ctl, const char *name)
     return answer;
 }
 
+/* False: printed. */
+static bool options_fit(const struct ctl *ctl, bool lines)
+{
+    unsigned given = ctl->options.given;
+
+    if ((given & OPTION_SINCE) != 0 && (given & OPTION_KEY) == 0) {
+        ctl_complain("option --since is about a key: expected --key too");
+        return false;
+    }
+    if (lines && (given & OPTION_AFTER) != 0) {
+        ctl_complain("option --after is for one payload: each line comes "
+                     "after the one before it");
+        return false;
+    }
+    if (lines && (given & OPTION_KEY) != 0 &&
+        strlen(ctl->options.entry.key) > SUBMIT_LINES_KEY_MAX) {
+        ctl_complain("option --key: at most %zu bytes with lines, whose "
+                     "numbers stand behind it",
+                     SUBMIT_LINES_KEY_MAX);
+        return false;
+    }
+    return true;
+}
+
 enum ctl_status run_submit(struct ctl *ctl, char **arguments, size_t count)
 {
     const char *file = ctl->options.file;
+    bool lines = count > 0 && strcmp(arguments[0], "-") == 0;
 
     if ((count == 0) == (file == NULL)) {
         ctl_complain("submit: expected a payload, or -f FILE%s",
                      file == NULL ? "" : ", not both");
         return CTL_USAGE;
     }
+    if (!options_fit(ctl, lines))
+        return CTL_USAGE;
     if (file != NULL)
         return submit_file(ctl, file);
-    if (strcmp(arguments[0], "-") == 0)
+    if (lines)
         return submit_lines(ctl);
     return submit_one(ctl, arguments[0], strlen(arguments[0]));
 }

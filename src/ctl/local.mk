@@ -9,6 +9,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/commands_bench.c \
 	src/ctl/commands_config.c \
 	src/ctl/commands_inspect.c \
+	src/ctl/commands_keys.c \
 	src/ctl/commands_log.c \
 	src/ctl/commands_member.c \
 	src/ctl/commands_rescue.c \
@@ -33,7 +34,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/status.c src/ctl/status.h \
 	src/ctl/status_json.c \
 	src/ctl/status_text.c \
-	src/ctl/submit.h \
+	src/ctl/submit.c src/ctl/submit.h \
 	src/ctl/submit_lines.c \
 	src/ctl/table.c src/ctl/table.h
 

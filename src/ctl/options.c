@@ -20,7 +20,11 @@ enum option_letter {
     LETTER_DURATION,
     LETTER_REQUESTS,
     LETTER_RATE,
-    LETTER_MIX
+    LETTER_MIX,
+    LETTER_KEY,
+    LETTER_SINCE,
+    LETTER_AFTER,
+    LETTER_TERM
 };
 
 struct option_row {
@@ -41,6 +45,12 @@ static const struct option_row rows[] = {
     {'V', "version", NULL, 0, "the version of raftctl"},
     {'f', "file", "FILE", OPTION_FILE, "the payload is what FILE holds"},
     {'q', "quiet", NULL, OPTION_QUIET, "print no indexes"},
+    {LETTER_KEY, "key", "KEY", OPTION_KEY, "once, however often it is sent"},
+    {LETTER_SINCE, "since", "INDEX", OPTION_SINCE,
+     "only if keys after that are remembered"},
+    {LETTER_AFTER, "after", "INDEX", OPTION_AFTER,
+     "only if no entry came after that one"},
+    {LETTER_TERM, "term", "TERM", OPTION_TERM, "only in this term"},
     {LETTER_RAW, "raw", NULL, OPTION_RAW, "only payloads, byte for byte"},
     {'n', "interval", "SECONDS", OPTION_INTERVAL, "time between two looks"},
     {LETTER_ENTRIES, "entries", "FIRST..LAST", OPTION_ENTRIES,
@@ -115,12 +125,41 @@ static bool count_read(const char *text, uint64_t *value)
     return text_to_u64(text, strlen(text), value) && *value > 0;
 }
 
+/* The log knows keys of 1 to 128 bytes. */
+static bool key_read(const char *text, const char **key)
+{
+    *key = text;
+    return text[0] != 0 && strlen(text) <= OPTIONS_KEY_MAX;
+}
+
 /* What its value has to be: NULL where it is. */
-static const char *option_set_bench(struct options_bench *bench,
+static const char *option_set_entry(struct options_entry *entry,
+                                    const struct option_row *row,
+                                    const char *value)
+{
+    static const char index[] = "an index";
+
+    switch (row->letter) {
+    case LETTER_KEY:
+        return key_read(value, &entry->key) ? NULL : "1 to 128 bytes";
+    case LETTER_SINCE:
+        return text_to_u64(value, strlen(value), &entry->since) ? NULL : index;
+    case LETTER_AFTER:
+        return text_to_u64(value, strlen(value), &entry->after) ? NULL : index;
+    case LETTER_TERM:
+        return count_read(value, &entry->term) ? NULL : "a term";
+    default: /* what is noted in `given` and has no value */
+        return NULL;
+    }
+}
+
+/* The same, of those of bench. */
+static const char *option_set_bench(struct options *options,
                                     const struct option_row *row,
                                     const char *value)
 {
     static const char count[] = "a number above 0";
+    struct options_bench *bench = &options->bench;
 
     switch (row->letter) {
     case 'c':
@@ -141,8 +180,8 @@ static const char *option_set_bench(struct options_bench *bench,
     case LETTER_MIX:
         bench->mix = value;
         return NULL;
-    default: /* what is noted in `given` and has no value */
-        return NULL;
+    default:
+        return option_set_entry(&options->entry, row, value);
     }
 }
 
@@ -180,7 +219,7 @@ static const char *option_set(struct options *options,
         options->version = true;
         return NULL;
     default:
-        return option_set_bench(&options->bench, row, value);
+        return option_set_bench(options, row, value);
     }
 }
 

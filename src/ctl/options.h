@@ -26,7 +26,21 @@ enum option_bit {
     OPTION_DURATION = 2048,
     OPTION_REQUESTS = 4096,
     OPTION_RATE = 8192,
-    OPTION_MIX = 16384
+    OPTION_MIX = 16384,
+    OPTION_KEY = 32768,
+    OPTION_SINCE = 65536,
+    OPTION_AFTER = 131072,
+    OPTION_TERM = 262144
+};
+
+/* Those of submit's entries: what `given` has of them counts. */
+#define OPTIONS_KEY_MAX 128
+#define OPTION_ENTRY (OPTION_KEY | OPTION_SINCE | OPTION_AFTER | OPTION_TERM)
+struct options_entry {
+    const char *key;
+    uint64_t since;
+    uint64_t after;
+    uint64_t term;
 };
 
 /* Those of bench; 0 and NULL where they are not given. */
@@ -50,6 +64,7 @@ struct options {
     const char *members;  /* NULL: not given */
     uint64_t timeout_us;  /* 0: none */
     uint64_t interval_us; /* 1 s where it is not given */
+    struct options_entry entry;
     struct options_bench bench;
     bool json;
     bool help;

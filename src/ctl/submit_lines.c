@@ -81,14 +81,13 @@ static void restart_deadline(struct submission *s)
 
 static void send_line(struct submission *s, const char *data, size_t size)
 {
-    struct client_word words[SUBMIT_WORDS_MAX];
-    char timeout[CTL_NUMBER_SIZE];
-    size_t count = submit_words(s->ctl, data, size, timeout, words);
+    struct submit_request request;
     struct flight *flight = &s->flights[(s->first + s->count) % FLIGHTS_MAX];
 
     if (s->count == 0)
         restart_deadline(s);
-    client_queue(s->ctl->client, words, count);
+    submit_request_make(&request, s->ctl, data, size, s->taken + 1);
+    client_queue(s->ctl->client, request.words, request.count);
     *flight = (struct flight){client_queued(s->ctl->client), size};
     s->count++;
     s->bytes += size;

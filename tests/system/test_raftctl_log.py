@@ -54,6 +54,48 @@ def wait_and_barrier_print_an_index():
         ends(run(node, "wait", "5", "soon"), 2)
 
 
+@test
+def outcome_prints_the_index_or_none():
+    answers = {b"here": 17, b"gone": None, b"odd": b"17",
+               b"lost": Error("FORGOTTEN keys up to 5 are forgotten")}
+    with Node(lambda words: answers[words[1]]) as node:
+        equal(run(node, "outcome", "here").out, "17\n")
+        result = run(node, "outcome", "gone", "--since", "0")
+        ends(result, 0)
+        equal(result.out, "none\n")
+        for name, index in (("here", 17), ("gone", None)):
+            equal(json.loads(run(node, "--json", "outcome", name).out),
+                  {"index": index})
+        ends(run(node, "outcome", "lost"), 1)
+        ends(run(node, "outcome", "odd"), 3)
+        equal(node.requests[:2], [[b"OUTCOME", b"here"],
+                                  [b"OUTCOME", b"gone", b"SINCE", b"0"]])
+        count = len(node.requests)
+        ends(run(node, "outcome"), 2)
+        ends(run(node, "outcome", ""), 2)
+        ends(run(node, "outcome", "k" * 129), 2)
+        ends(run(node, "outcome", "k", "--since", "soon"), 2)
+        equal(len(node.requests), count)
+
+
+@test
+def digest_prints_an_index_and_the_digest():
+    def answer(words):
+        if len(words) > 1 and words[1] == b"99":
+            return Error("ERR 99 is not committed here yet")
+        return [int(words[1]) if len(words) > 1 else 42, b"0a" * 16, "later"]
+
+    with Node(answer) as node:
+        equal(run(node, "digest").out, "42 %s\n" % ("0a" * 16))
+        equal(run(node, "digest", "7").out, "7 %s\n" % ("0a" * 16))
+        equal(json.loads(run(node, "--json", "digest").out),
+              {"index": 42, "digest": "0a" * 16})
+        ends(run(node, "digest", "99"), 1)
+        ends(run(node, "digest", "soon"), 2)
+    with Node(lambda words: [1, 2]) as node:
+        ends(run(node, "digest"), 3)
+
+
 PAYLOADS = {3: b"hello", 4: b'tab\t"q" \\ \x00\xff', 7: "\u00e9".encode()}
 
 

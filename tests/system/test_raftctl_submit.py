@@ -93,6 +93,69 @@ def submit_tells_the_node_its_timeout():
 
 
 @test
+def submit_passes_key_since_term_and_after_on():
+    with Node(Log()) as node:
+        ends(run(node, "submit", "--key", "k 1", "--since", "0", "--term", "3",
+                 "--after", "7", "a", "--timeout", "2"), 0)
+        ends(run(node, "submit", "--key=k", "-f", "-", stdin=b"b"), 0)
+        ends(run(node, "submit", "--after", "0", "c"), 0)
+        equal(
+            node.requests,
+            [
+                [b"SUBMIT", b"a", b"KEY", b"k 1", b"SINCE", b"0", b"TERM",
+                 b"3", b"AFTER", b"7", b"TIMEOUT", b"2000"],
+                [b"SUBMIT", b"b", b"KEY", b"k"],
+                [b"SUBMIT", b"c", b"AFTER", b"0"],
+            ],
+        )
+
+
+@test
+def each_line_has_a_key_of_its_own():
+    longest = "k" * 107
+    with Node(Log()) as node:
+        ends(run(node, "submit", "--key", longest, "--since=4", "--term=2",
+                 "-", stdin=b"a\nb"), 0)
+        equal(
+            node.requests,
+            [[b"SUBMIT", payload, b"KEY", longest.encode() + number,
+              b"SINCE", b"4", b"TERM", b"2"]
+             for payload, number in ((b"a", b":1"), (b"b", b":2"))],
+        )
+
+
+@test
+def options_that_do_not_fit_are_status_2():
+    with Node(Log()) as node:
+        for options in (
+            ["--since", "1", "a"],
+            ["--key", "", "a"],
+            ["--key", "k" * 129, "a"],
+            ["--key", "k" * 108, "-"],
+            ["--key", "k", "--since", "soon", "a"],
+            ["--after", "1", "-"],
+            ["--after", "-1", "a"],
+            ["--term", "0", "a"],
+        ):
+            result = run(node, "submit", *options)
+            ends(result, 2)
+            assert result.err, options
+        equal(node.requests, [])
+        ends(run(node, "submit", "--key", "k" * 128, "a"), 0)
+
+
+@test
+def what_was_refused_by_an_option_is_status_1():
+    errors = ["FENCED 4 is the present term, not 3", "STALE 9 came before",
+              "FORGOTTEN keys of entries up to 5 are forgotten"]
+    with Node(lambda words: Error(errors[int(words[1])])) as node:
+        for number, error in enumerate(errors):
+            result = run(node, "submit", str(number))
+            ends(result, 1)
+            equal(result.err, "raftctl: %s\n" % error)
+
+
+@test
 def a_refused_submit_is_status_1_and_an_uncertain_one_4():
     def answer(words):
         if words[1] == b"no":
