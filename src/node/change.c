@@ -21,7 +21,7 @@ const struct raft_member *change_comer(const struct node *node, raft_id id)
     return NULL;
 }
 
-static void close_change(struct node *node)
+void change_close(struct node *node)
 {
     struct change *change = &node->change;
     bool had = change->comer_count > 0;
@@ -45,7 +45,7 @@ static void fail_comer(struct node *node, enum error_code code, const char *why)
     struct raft_ticket asker = change->asker;
     struct raft_member again = change->again;
     raft_index removed = change->removed;
-    close_change(node);
+    change_close(node);
     if (removed == 0) {
         control_error(node, asker, code, "%s", why);
         return;
@@ -66,7 +66,7 @@ static void not_leader(struct node *node)
     }
     struct raft_ticket asker = node->change.asker;
     struct frame_control_answer answer = {.result = FRAME_CONTROL_NOT_LEADER};
-    close_change(node);
+    change_close(node);
     control_answer(node, asker, &answer);
 }
 
@@ -75,7 +75,7 @@ static void lost(struct node *node, const struct raft_tell *tell)
     struct change *change = &node->change;
     struct raft_ticket asker = change->asker;
     if (change->replaces && change->removed == 0) {
-        close_change(node);
+        change_close(node);
         control_error(node, asker, ERROR_UNCERTAIN,
                       "this node no longer leads: the next leader finishes the "
                       "removal or rolls it back, and nobody takes the new one "
@@ -89,7 +89,7 @@ static void lost(struct node *node, const struct raft_tell *tell)
                                           .index = tell->index,
                                           .text = wanted.data,
                                           .text_size = wanted.size};
-    close_change(node);
+    change_close(node);
     control_answer(node, asker, &answer);
     buf_free(&wanted);
 }
@@ -113,9 +113,8 @@ static void hand_to_core(struct node *node)
     wheel_cancel(&node->wheel, &change->timer);
 }
 
-/* Why it is not met yet; NULL: it is. */
-static const char *missing(const struct node *node,
-                           const struct raft_member *comer)
+const char *change_missing_why(const struct node *node,
+                               const struct raft_member *comer)
 {
     const struct peer *peer = peers_find(node, comer->id);
     if (peer == NULL || peer->state != PEER_UP) {
@@ -138,7 +137,7 @@ void change_reached(struct node *node)
         return;
     }
     for (size_t i = 0; i < change->comer_count; i++) {
-        if (missing(node, &change->comers[i]) != NULL) {
+        if (change_missing_why(node, &change->comers[i]) != NULL) {
             return;
         }
     }
@@ -164,7 +163,7 @@ static void fire_reaching(struct node *node, struct wheel_timer *timer)
     size_t used = 0;
     for (size_t i = 0; i < change->comer_count; i++) {
         const struct raft_member *comer = &change->comers[i];
-        const char *what = missing(node, comer);
+        const char *what = change_missing_why(node, comer);
         if (what != NULL && used < sizeof(why)) {
             used += (size_t)snprintf(
                 why + used, sizeof(why) - used,
@@ -187,13 +186,10 @@ void change_refused(struct node *node, const struct peer *peer)
     }
 }
 
-static void begin(struct node *node)
+void change_find_comers(struct node *node)
 {
     struct change *change = &node->change;
     change->comer_count = 0;
-    change->hopeless = false;
-    change->begun_us = node->now.mono_us;
-    raft_config_now(node->raft, &change->base);
     for (size_t i = 0; i < change->target.count; i++) {
         if (change->target.members[i].instance == 0 &&
             raft_config_find(raft_config_now(node->raft, NULL),
@@ -201,6 +197,15 @@ static void begin(struct node *node)
             change->comers[change->comer_count++] = change->target.members[i];
         }
     }
+}
+
+static void begin(struct node *node)
+{
+    struct change *change = &node->change;
+    change->hopeless = false;
+    change->begun_us = node->now.mono_us;
+    raft_config_now(node->raft, &change->base);
+    change_find_comers(node);
     if (change->comer_count == 0) {
         hand_to_core(node);
         return;
@@ -239,7 +244,7 @@ static void told_own(struct node *node, const struct raft_tell *tell)
             return;
         }
         struct raft_ticket asker = change->asker;
-        close_change(node);
+        change_close(node);
         control_done(node, asker, tell->index);
     } else if (tell->change == RAFT_CHANGE_NOT_LEADER) {
         not_leader(node);
@@ -290,7 +295,7 @@ bool change_open_text(const struct node *node, struct buf *buf)
                    (unsigned long long)status.index);
         return true;
     }
-    if (change->stage == CHANGE_CLOSED) {
+    if (change->stage == CHANGE_CLOSED || change->stage == CHANGE_PLANNING) {
         return false;
     }
     for (size_t i = 0; i < change->comer_count; i++) {
@@ -361,6 +366,9 @@ static void take_change(struct node *node, struct raft_ticket ticket,
 {
     struct change *change = &node->change;
     char why[512];
+    if (change->stage == CHANGE_PLANNING) {
+        plan_end(node);
+    }
     if (!is_closed(node, ticket)) {
         return;
     }
@@ -425,22 +433,31 @@ void change_order(struct node *node, struct raft_ticket ticket,
         take_abort(node, ticket);
     } else if (order->what == FRAME_CONTROL_TRANSFER) {
         take_transfer(node, ticket, order);
+    } else if (order->what == FRAME_CONTROL_PLAN) {
+        plan_order(node, ticket, order);
     } else {
         take_change(node, ticket, order);
     }
 }
 
+bool change_lost(struct node *node)
+{
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    if (status.role == RAFT_ROLE_LEADER) {
+        return false;
+    }
+    not_leader(node);
+    return true;
+}
+
 void change_tick(struct node *node)
 {
     struct change *change = &node->change;
-    struct raft_status status;
-    if (change->stage != CHANGE_REACHING) {
-        return;
-    }
-    raft_status(node->raft, &status);
-    if (status.role != RAFT_ROLE_LEADER) {
-        not_leader(node);
-    } else if (change->hopeless) {
+    if (change->stage == CHANGE_PLANNING) {
+        plan_tick(node);
+    } else if (change->stage == CHANGE_REACHING && !change_lost(node) &&
+               change->hopeless) {
         fail_comer(node, ERROR_ERR, change->why);
     }
 }

@@ -8,7 +8,8 @@
  *
  * Core (core/change.h) wants to know of each member the instance of its data
  * directory: this file finds it out, by dialling.  One change is open at a
- * time. */
+ * time.  A PLAN goes from CLOSED to PLANNING and back, and gives way to any
+ * order. */
 #ifndef RAFTSC_NODE_CHANGE_H
 #define RAFTSC_NODE_CHANGE_H
 
@@ -21,6 +22,7 @@ struct peer;
 
 enum change_stage {
     CHANGE_CLOSED,
+    CHANGE_PLANNING, /* PLAN: new members are dialled, to see if they answer */
     CHANGE_REACHING, /* until the new members have said who they are */
     CHANGE_ASKED     /* core has it */
 };
@@ -36,7 +38,7 @@ struct change {
     struct raft_config target; /* the one after it */
     struct raft_member comers[RAFT_MEMBERS_MAX]; /* those that are new */
     size_t comer_count;
-    struct wheel_timer timer; /* REACHING: catch-up-timeout */
+    struct wheel_timer timer; /* PLANNING, REACHING: until when */
     bool hopeless;            /* one can never be met: `why` */
     char why[TEXT_ADDRESS_SIZE + 320];
     /* REPLACE: */
@@ -68,6 +70,28 @@ void change_refused(struct node *node, const struct peer *peer);
 /* What is open, appended: "node 3 is being reached at b:1".  False: nothing
  * is. */
 bool change_open_text(const struct node *node, struct buf *buf);
+
+/* ---- change.c, for plan.c ----------------------------------------------- */
+
+/* Those of change->target that are new. */
+void change_find_comers(struct node *node);
+/* Why this one is not met yet; NULL: it is. */
+const char *change_missing_why(const struct node *node,
+                               const struct raft_member *comer);
+/* Nothing is open any more, and nobody is told. */
+void change_close(struct node *node);
+/* True where this node leads no longer: the asker has been told. */
+bool change_lost(struct node *node);
+
+/* ---- plan.c ------------------------------------------------------------- */
+
+/* CONFIG PLAN: `ticket` is answered with lines, now or soon. */
+void plan_order(struct node *node, struct raft_ticket ticket,
+                const struct frame_control *order);
+/* PLANNING, in each turn: it may be time to answer. */
+void plan_tick(struct node *node);
+/* PLANNING: answers with what is known now. */
+void plan_end(struct node *node);
 
 /* ---- change_end.c: how it ended, for people ----------------------------- */
 

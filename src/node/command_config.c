@@ -90,6 +90,7 @@ static const struct {
     {"CHANGE", FRAME_CONTROL_CHANGE}, {"ADD", FRAME_CONTROL_ADD},
     {"REMOVE", FRAME_CONTROL_REMOVE}, {"PROMOTE", FRAME_CONTROL_PROMOTE},
     {"DEMOTE", FRAME_CONTROL_DEMOTE}, {"REPLACE", FRAME_CONTROL_REPLACE},
+    {"PLAN", FRAME_CONTROL_PLAN},
 };
 
 /* False: the request is answered. */
@@ -121,8 +122,8 @@ static void ask(struct node *node, struct request *request, uint8_t what,
 {
     struct frame_control order = {.what = what};
     size_t count = args->count - skip;
-    if (what != FRAME_CONTROL_TRANSFER && count > 1 &&
-        command_is(&args->words[args->count - 1], "FORCE")) {
+    if (what != FRAME_CONTROL_TRANSFER && what != FRAME_CONTROL_PLAN &&
+        count > 1 && command_is(&args->words[args->count - 1], "FORCE")) {
         order.force = true;
         count--;
     }
@@ -254,7 +255,8 @@ void command_config(struct node *node, struct session *session,
                        "CONFIG, CONFIG HISTORY, CONFIG BOOTSTRAP member …, "
                        "CONFIG CHANGE | ADD | REPLACE member … [FORCE], "
                        "CONFIG REMOVE | PROMOTE | DEMOTE id … [FORCE], CONFIG "
-                       "ABORT, CONFIG GET pattern …, or CONFIG SET key value "
+                       "PLAN member …, CONFIG ABORT, CONFIG GET pattern …, or "
+                       "CONFIG SET key value "
                        "…");
     }
 }

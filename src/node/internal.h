@@ -7,7 +7,8 @@
  *   pending.c  who waits for which index: SUBMIT, WAIT, BARRIER
  *   link.c     one connection with a peer; peers.c who is to be reached
  *   control.c  orders about the members, to the leader and back
- *   change.c   the leader carries them out; target.c what they ask for
+ *   change.c   the leader carries them out; target.c what they ask for;
+ *              plan.c what would happen
  *   contacts.c who is to be reached, and who may stay
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order

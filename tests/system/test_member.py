@@ -109,5 +109,57 @@ def test_what_cannot_be_is_refused_in_words():
         assert node.call("CONFIG", "CHANGE", member(cluster, 0)) == now
 
 
+def plan(node, *wanted):
+    return [line.decode() for line in node.call("CONFIG", "PLAN", *wanted)]
+
+
+def test_a_plan_tells_the_steps_the_quorums_and_what_speaks_against_it():
+    with Cluster(6, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2)
+        before = cluster.nodes[0].call("CONFIG", "HISTORY")
+        asked = cluster.follower()
+        lines = plan(asked, *members(cluster, 3, 4, 5))
+        assert not [line for line in lines if line.startswith("refused")], lines
+        assert any("quorum after: 2 of 3 voters are needed; alive: 3, 4, 5; "
+                   "missing: none; 1 more can be lost" in line
+                   for line in lines), lines
+        assert any("which leads, hands leadership over" in line
+                   for line in lines), lines
+        cluster.nodes[4].kill()
+        cluster.nodes[5].kill()
+        lines = plan(asked, *members(cluster, 3, 4, 5))
+        refused = [line for line in lines if line.startswith("refused")]
+        assert len(refused) == 3, lines
+        assert "node 4 at" in refused[0] and "node 5 at" in refused[1], lines
+        assert refused[2].endswith("4, 5 missing"), lines
+        lines = plan(asked, member(cluster, 0), member(cluster, 3, "/learner"))
+        assert "step 2: the joint configuration" in lines[1], lines
+        assert plan(asked, *members(cluster, 0, 1, 2))[0].startswith("nothing")
+        assert plan(asked, member(cluster, 0, "/learner")) == [
+            "refused: no voter would be left"]
+        assert cluster.nodes[0].call("CONFIG", "HISTORY") == before
+
+
+def test_a_change_to_voters_that_are_dead_wants_force():
+    with Cluster(3, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2)
+        change(cluster, "DEMOTE", "1", "2")
+        leader = cluster.leader()
+        assert leader is cluster.nodes[0]
+        cluster.nodes[1].kill()
+        cluster.nodes[2].kill()
+        wanted = members(cluster, 1, 2)
+        until("both are missed", lambda: any(
+            line.startswith("refused") for line in plan(leader, *wanted)))
+        now = leader.call("CONFIG", "HISTORY")[-1][0]
+        error = refusal(leader, "CONFIG", "CHANGE", *wanted)
+        assert error.code == "ERR" and "1, 2 missing" in str(error), error
+        assert leader.call("CONFIG", "HISTORY")[-1][0] == now
+        leader.call("CONFIG", "SET", "catch-up-timeout", "500ms")
+        error = refusal(leader, "CONFIG", "CHANGE", *wanted, "FORCE")
+        assert error.code == "TIMEOUT", error
+        assert "the change was turned back" in str(error), error
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
