@@ -6,6 +6,7 @@
 
 #include "node/control.h"
 #include "node/peers.h"
+#include "node/progress.h"
 #include "node/target.h"
 
 /* Core's ticket of the change that is open here. */
@@ -270,6 +271,18 @@ void change_told(struct node *node, const struct raft_tell *tell)
 
 /* ---- orders ------------------------------------------------------------- */
 
+static void catch_up_text(const struct node *node, struct buf *buf)
+{
+    struct progress list[RAFT_MEMBERS_MAX];
+    size_t count = progress_list(node, list, RAFT_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(buf, "%s node %lu has %llu of %llu entries (round %u)",
+                   i == 0 ? ":" : ",", (unsigned long)list[i].member->id,
+                   (unsigned long long)list[i].match,
+                   (unsigned long long)list[i].target, list[i].way.round);
+    }
+}
+
 bool change_open_text(const struct node *node, struct buf *buf)
 {
     const struct change *change = &node->change;
@@ -285,6 +298,7 @@ bool change_open_text(const struct node *node, struct buf *buf)
         break;
     case RAFT_CHANGE_CATCH_UP:
         buf_append_text(buf, "new voters are being caught up");
+        catch_up_text(node, buf);
         return true;
     case RAFT_CHANGE_JOINT:
         buf_printf(buf, "the configuration is joint since entry %llu",

@@ -1,18 +1,22 @@
 /* EVENTS: role, leader, configuration and cluster, as they change.
  *
- * A watcher that does not read costs four bits: it is told the newest state of
- * each once it reads again. */
+ * A watcher that does not read costs six bits: it is told the newest state of
+ * each once it reads again.  While new voters are caught up, how far they are
+ * is told again every now and then, for a progress bar. */
 #include "node/events.h"
 
 #include <string.h>
 
+#include "node/progress.h"
 #include "node/session.h"
+
+#define CATCH_UP_EVERY_US ((uint64_t)200 * 1000)
 
 void events_init(struct node *node)
 {
     list_init(&node->watchers);
-    node->events_seen =
-        (struct events_seen){.role = "", .leader = RAFT_ID_NONE};
+    node->events_seen = (struct events_seen){
+        .role = "", .leader = RAFT_ID_NONE, .change = "none"};
 }
 
 /* A leader is one for apps once it can serve: with an entry of its term
@@ -39,6 +43,7 @@ static struct events_seen look(const struct node *node)
     const struct raft_config *config =
         raft_config_now(node->raft, &seen.config);
     seen.joint = config != NULL && config->joint;
+    seen.change = progress_stage(node, &seen.change_index);
     return seen;
 }
 
@@ -58,7 +63,40 @@ static unsigned difference(const struct events_seen *a,
     if (!digest_equal(a->cluster_id, b->cluster_id) || a->epoch != b->epoch) {
         bits |= EVENT_CLUSTER;
     }
-    return bits;
+    bool quiet =
+        strcmp(a->change, b->change) == 0 &&
+        (strcmp(a->change, "none") == 0 || a->change_index == b->change_index);
+    return quiet ? bits : bits | EVENT_CHANGE | EVENT_CATCH_UP;
+}
+
+static void touch_all(struct node *node, unsigned bits)
+{
+    list_each(at, following, &node->watchers)
+    {
+        struct session *session =
+            list_entry(at, struct session, events.in_list);
+        session->events.due |= bits;
+        session_touch(node, session);
+    }
+}
+
+static void fire_catch_up(struct node *node, struct wheel_timer *timer);
+
+/* Once there is somebody to be told, and something. */
+static void follow_catch_up(struct node *node)
+{
+    if (node->events_timer.at_us == 0 && !list_empty(&node->watchers) &&
+        strcmp(node->events_seen.change, "catch-up") == 0) {
+        wheel_set(&node->wheel, &node->events_timer,
+                  node->now.mono_us + CATCH_UP_EVERY_US, fire_catch_up);
+    }
+}
+
+static void fire_catch_up(struct node *node, struct wheel_timer *timer)
+{
+    (void)timer;
+    touch_all(node, EVENT_CATCH_UP);
+    follow_catch_up(node);
 }
 
 void events_wake(struct node *node)
@@ -72,13 +110,8 @@ void events_wake(struct node *node)
         return;
     }
     node->events_seen = now;
-    list_each(at, following, &node->watchers)
-    {
-        struct session *session =
-            list_entry(at, struct session, events.in_list);
-        session->events.due |= bits;
-        session_touch(node, session);
-    }
+    touch_all(node, bits);
+    follow_catch_up(node);
 }
 
 void events_watch(struct node *node, struct session *session)
@@ -90,6 +123,10 @@ void events_watch(struct node *node, struct session *session)
     }
     node->events_seen = look(node);
     session->events.due = EVENT_ALL;
+    if (strcmp(node->events_seen.change, "none") != 0) {
+        session->events.due |= EVENT_CHANGE | EVENT_CATCH_UP;
+    }
+    follow_catch_up(node);
     session_touch(node, session);
 }
 
@@ -153,6 +190,28 @@ static void push_cluster(const struct node *node, struct session *session)
     resp_write_integer(&session->out, (int64_t)node->identity.epoch);
 }
 
+static void push_change(const struct node *node, struct session *session)
+{
+    resp_write_push(&session->out, 3, session->resp);
+    resp_write_text(&session->out, "change");
+    resp_write_text(&session->out, node->events_seen.change);
+    resp_write_integer(&session->out, (int64_t)node->events_seen.change_index);
+}
+
+static void push_catch_up(const struct node *node, struct session *session)
+{
+    struct progress list[RAFT_MEMBERS_MAX];
+    size_t count = progress_list(node, list, RAFT_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        resp_write_push(&session->out, 5, session->resp);
+        resp_write_text(&session->out, "catch-up");
+        resp_write_integer(&session->out, (int64_t)list[i].member->id);
+        resp_write_integer(&session->out, (int64_t)list[i].match);
+        resp_write_integer(&session->out, (int64_t)list[i].target);
+        resp_write_integer(&session->out, (int64_t)list[i].way.round);
+    }
+}
+
 void events_push(struct node *node, struct session *session)
 {
     unsigned due = session->events.due;
@@ -171,5 +230,11 @@ void events_push(struct node *node, struct session *session)
     }
     if ((due & EVENT_CLUSTER) != 0) {
         push_cluster(node, session);
+    }
+    if ((due & EVENT_CHANGE) != 0) {
+        push_change(node, session);
+    }
+    if ((due & EVENT_CATCH_UP) != 0) {
+        push_catch_up(node, session);
     }
 }

@@ -11,7 +11,9 @@ enum event_bit {
     EVENT_LEADER = 2,
     EVENT_CONFIG = 4,
     EVENT_CLUSTER = 8,
-    EVENT_ALL = 15
+    EVENT_ALL = 15,
+    EVENT_CHANGE = 16, /* both only where a change is open */
+    EVENT_CATCH_UP = 32
 };
 
 struct events {
@@ -30,6 +32,8 @@ struct events_seen {
     bool joint;
     struct digest cluster_id;
     uint64_t epoch;
+    const char *change; /* progress_stage() … */
+    raft_index change_index;
 };
 
 #endif

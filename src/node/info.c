@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "node/internal.h"
+#include "node/progress.h"
 
 typedef void info_section(const struct node *node, struct buf *buf);
 
@@ -103,6 +104,28 @@ static void peers(const struct node *node, struct buf *buf)
     }
 }
 
+static void change(const struct node *node, struct buf *buf)
+{
+    struct progress list[RAFT_MEMBERS_MAX];
+    size_t count = progress_list(node, list, RAFT_MEMBERS_MAX);
+    raft_index index;
+    const char *stage = progress_stage(node, &index);
+    buf_printf(buf, "change_stage:%s\r\n", stage);
+    line(buf, "config_index", index);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(
+            buf,
+            "catch_up_%lu:address=%s,match=%llu,target=%llu,round=%u,"
+            "done=%s,progress_ms=%llu\r\n",
+            (unsigned long)list[i].member->id, list[i].member->address,
+            (unsigned long long)list[i].match,
+            (unsigned long long)list[i].target, list[i].way.round,
+            list[i].way.done ? "yes" : "no",
+            (unsigned long long)(node->now.mono_us - list[i].way.progress_us) /
+                1000);
+    }
+}
+
 static void storage(const struct node *node, struct buf *buf)
 {
     struct node_store_stats stats;
@@ -176,9 +199,9 @@ static const struct {
     const char *name;
     info_section *write;
 } sections[] = {
-    {"Server", server},   {"Raft", raft},       {"Peers", peers},
-    {"Storage", storage}, {"Clients", clients}, {"Stats", stats},
-    {"Latency", latency}, {"Memory", memory},
+    {"Server", server}, {"Raft", raft},       {"Peers", peers},
+    {"Change", change}, {"Storage", storage}, {"Clients", clients},
+    {"Stats", stats},   {"Latency", latency}, {"Memory", memory},
 };
 
 /* NULL, "all", "default" and "everything": all of it. */

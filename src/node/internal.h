@@ -10,6 +10,7 @@
  *   change.c   the leader carries them out; target.c what they ask for;
  *              plan.c what would happen
  *   contacts.c who is to be reached, and who may stay
+ *   progress.c how far a change is, for EVENTS, INFO and WHY
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
@@ -154,8 +155,9 @@ struct node {
     struct map digests;     /* node_read number -> struct request: DIGEST */
     size_t follower_count;
     size_t watcher_count;
-    struct list watchers;           /* sessions with EVENTS */
-    struct events_seen events_seen; /* what they were told last */
+    struct list watchers;            /* sessions with EVENTS */
+    struct events_seen events_seen;  /* what they were told last */
+    struct wheel_timer events_timer; /* on: a catch-up is told again then */
 };
 
 /* ---- driver.c ----------------------------------------------------------- */

@@ -28,6 +28,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/peers_send.c \
 	src/node/pending.c src/node/pending.h \
 	src/node/plan.c \
+	src/node/progress.c src/node/progress.h \
 	src/node/request.c src/node/request.h \
 	src/node/session.c src/node/session.h \
 	src/node/status.c \

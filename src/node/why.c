@@ -298,6 +298,7 @@ static void disk_line(const struct why *why)
 static void change_line(const struct why *why)
 {
     struct buf members = {0};
+    struct buf open = {0};
     if (why->config == NULL) {
         buf_printf(why->out, "change: %s\n", why->node->waiting);
         return;
@@ -311,10 +312,14 @@ static void change_line(const struct why *why)
         buf_printf(why->out, "change: entry %llu is not committed: %.*s\n",
                    (unsigned long long)why->config_index, size_of(&members),
                    text_of(&members));
+    } else if (change_open_text(why->node, &open)) {
+        buf_printf(why->out, "change: %.*s\n", size_of(&open), text_of(&open));
     } else {
-        buf_append_text(why->out, "change: none is under way\n");
+        buf_printf(why->out, "change: none is %s\n",
+                   leads(why) ? "under way" : "in this node's log");
     }
     buf_free(&members);
+    buf_free(&open);
 }
 
 /* ---- the next step ------------------------------------------------------ */

@@ -161,5 +161,40 @@ def test_a_change_to_voters_that_are_dead_wants_force():
         assert "the change was turned back" in str(error), error
 
 
+def pushes_of_change(events):
+    """The stages of a change, and who was caught up, until it is over."""
+    stages, caught_up = [], set()
+    while "none" not in stages:
+        push = events.reply()
+        if push[0] == b"change":
+            stages.append(push[1].decode())
+        elif push[0] == b"catch-up":
+            assert push[2] <= push[3] and push[4] >= 1, push
+            caught_up.add(push[1])
+    return stages, caught_up
+
+
+def test_events_and_info_tell_how_far_a_change_is():
+    with Cluster(4, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2)
+        leader = cluster.leader()
+        for _ in range(8):
+            submit(leader, bytes(100000))
+        assert leader.info()["change_stage"] == "none"
+        cluster.nodes[3].wait_answers().pause()
+        with leader.client() as events, leader.client() as asker:
+            events.send("EVENTS")
+            asker.send("CONFIG", "ADD", member(cluster, 3))
+            until("it is dialled",
+                  lambda: leader.info()["change_stage"] == "reaching")
+            assert b"change: node 3 is being reached" in leader.call("WHY")
+            cluster.nodes[3].go_on()
+            index = asker.reply()
+            assert pushes_of_change(events) == (
+                ["reaching", "catch-up", "joint", "new", "none"], {3})
+        assert leader.info()["config_index"] == str(index)
+        assert b"change: none is under way" in leader.call("WHY")
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
