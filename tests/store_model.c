@@ -57,6 +57,7 @@ static void add_entry(struct prng *prng, struct model *model,
     entry->chain = raft_entry_chain(before, entry);
     model->chains[model->count] = entry->chain;
     model->terms[model->count] = entry->term;
+    model->kinds[model->count] = entry->kind;
     model->count++;
 }
 
@@ -72,6 +73,24 @@ static void add_entries(struct prng *prng, struct model *model,
     log->entry_count = count;
 }
 
+/* The base moves up to a committed entry. */
+static void cut(struct prng *prng, struct model *model, struct raft_save *log)
+{
+    raft_index index = prng_range(prng, model->base.index + 1, model->commit);
+    raft_index app = index;
+    while (app > model->base.index && model->kinds[app - 1] != RAFT_KIND_APP) {
+        app--;
+    }
+    model->base = (struct raft_base){
+        .index = index,
+        .term = model->terms[index - 1],
+        .chain = model->chains[index - 1],
+        .unix_ms = 999 + index,
+        .last_app = app > model->base.index ? app : model->base.last_app};
+    log->base_dirty = true;
+    log->base = model->base;
+}
+
 void model_next(struct prng *prng, struct model *model, struct node_save *save)
 {
     struct raft_save *log = &save->log;
@@ -83,6 +102,10 @@ void model_next(struct prng *prng, struct model *model, struct node_save *save)
     }
     log->term = model->term;
     log->vote = model->vote;
+    if (model->cuts && model->commit > model->base.index &&
+        prng_chance(prng, 8)) {
+        cut(prng, model, log);
+    }
     if (model->count > model->commit && prng_chance(prng, 6)) {
         log->truncate_from = prng_range(prng, model->commit + 1, model->count);
         model->count = (size_t)log->truncate_from - 1;
@@ -94,7 +117,7 @@ void model_next(struct prng *prng, struct model *model, struct node_save *save)
     log->commit = model->commit;
     if (prng_chance(prng, 4)) {
         save->ack_dirty = true;
-        save->ack = prng_range(prng, 0, model->commit);
+        save->ack = prng_range(prng, model->base.index, model->commit);
         model->ack = save->ack;
     }
     if (digest_is_zero(model->cluster_id) && model->count > 0) {
@@ -190,7 +213,16 @@ bool model_matches(struct store *store, const struct model *model)
         !digest_equal(start->identity.cluster_id, model->cluster_id)) {
         return false;
     }
-    for (raft_index at = 1; at <= model->count;) {
+    const struct raft_base *base = &raft->base;
+    if (base->index != model->base.index || base->term != model->base.term ||
+        base->unix_ms != model->base.unix_ms ||
+        base->last_app != model->base.last_app ||
+        !digest_equal(base->chain, model->base.chain) ||
+        (base->index > 0 &&
+         model_read_one(store, base->index) != NODE_READ_GONE)) {
+        return false;
+    }
+    for (raft_index at = base->index + 1; at <= model->count;) {
         size_t good = read_some(store, model, at);
         if (good == 0) {
             return false;

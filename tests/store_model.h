@@ -18,6 +18,9 @@ struct model {
     size_t count;
     struct digest chains[MODEL_ENTRIES_MAX]; /* of entries 1 .. count */
     raft_term terms[MODEL_ENTRIES_MAX];
+    uint8_t kinds[MODEL_ENTRIES_MAX];
+    struct raft_base base;
+    bool cuts; /* asked for: the base moves up now and then */
 };
 
 /* Makes the next save at random, and *model what it is after it.  The caller

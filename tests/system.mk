@@ -2,6 +2,7 @@
 SYSTEM_TESTS = \
 	tests/system/test_clients.py \
 	tests/system/test_cluster.py \
+	tests/system/test_compact.py \
 	tests/system/test_daemon.py \
 	tests/system/test_errors.py \
 	tests/system/test_errors_forwarded.py \

@@ -156,7 +156,7 @@ static void a_start_that_contradicts_itself_is_refused(void **state)
     starts[5].other_count = 2;
     starts[5].others = (const raft_index[]){3, 1};
     starts[6].runs = (const struct raft_run[]){{1, 1}, {2, 2}};
-    starts[7].base_index = 2; /* the runs begin before it */
+    starts[7].base.index = 2; /* the runs begin before it */
     for (size_t i = 0; i < 8; i++) {
         struct raft_log log = {0};
         assert_non_null(log_open(&log, &starts[i]));
@@ -171,6 +171,55 @@ static void a_start_that_contradicts_itself_is_refused(void **state)
     raft_entry_clear(&tail[1]);
 }
 
+/* The same answers as before, for all that is behind the base. */
+static void a_log_can_be_cut_anywhere(void **state)
+{
+    (void)state;
+    for (raft_index cut = 0; cut <= 8; cut++) {
+        struct raft_log whole;
+        struct raft_log log;
+        fill(&whole);
+        fill(&log);
+        log_compact(&log, cut, log_chain(&whole, cut), cut * 10);
+        assert_int_equal(log.base.index, cut);
+        assert_int_equal(log.base.last_app, log_last_app(&whole, cut));
+        assert_int_equal(log.base.unix_ms, cut * 10);
+        for (raft_index i = 0; i <= 9; i++) {
+            raft_term term = i < cut ? 0 : log_term(&whole, i);
+            assert_int_equal(log_term(&log, i), term);
+            assert_true((log_entry(&log, i) == NULL) ==
+                        (i <= cut || log_entry(&whole, i) == NULL));
+        }
+        for (raft_index i = cut; i <= 8; i++) {
+            assert_int_equal(log_last_app(&log, i), log_last_app(&whole, i));
+            assert_true(digest_equal(log_chain(&log, i), log_chain(&whole, i)));
+        }
+        put(&log, 6, RAFT_KIND_APP);
+        put(&whole, 6, RAFT_KIND_APP);
+        assert_true(digest_equal(log_chain(&log, 9), log_chain(&whole, 9)));
+        log_truncate(&log, 9);
+        assert_int_equal(log.last, 8);
+        assert_int_equal(log_last_term(&log), 6);
+        log_close(&log);
+        log_close(&whole);
+    }
+}
+
+static void a_log_is_cut_below_what_is_in_memory(void **state)
+{
+    (void)state;
+    struct raft_log log;
+    fill(&log);
+    struct digest chain = log_chain(&log, 3);
+    log_shrink(&log, 5, 0);
+    log_compact(&log, 3, chain, 30);
+    assert_int_equal(log.window, 6);
+    assert_true(digest_equal(log_chain(&log, 3), chain));
+    assert_int_equal(log_term(&log, 4), 4);
+    assert_true(digest_is_zero(log_chain(&log, 4)));
+    log_close(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +229,8 @@ int main(void)
         cmocka_unit_test(a_truncated_log_is_as_if_it_had_never_been_longer),
         cmocka_unit_test(
             what_leaves_memory_keeps_its_term_and_the_chain_goes_on),
-        cmocka_unit_test(a_start_that_contradicts_itself_is_refused)};
+        cmocka_unit_test(a_start_that_contradicts_itself_is_refused),
+        cmocka_unit_test(a_log_can_be_cut_anywhere),
+        cmocka_unit_test(a_log_is_cut_below_what_is_in_memory)};
     return RUN(tests);
 }

@@ -185,7 +185,7 @@ static void a_backup_of_a_compacted_log_has_its_base(void **state)
         fail_msg("%s", error.text);
     }
     const struct node_start *start = store_start(store);
-    assert_int_equal(start->raft.base_index, 20);
+    assert_int_equal(start->raft.base.index, 20);
     assert_int_equal(start->raft.last, model.count + 1);
     assert_true(start->raft.config_count > 1);
     assert_true(start->raft.configs[0].index <= 20);

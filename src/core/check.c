@@ -22,15 +22,15 @@ static void check_change(const struct raft *raft, const struct checked *before)
 static void check_state(const struct raft *raft)
 {
     const struct raft_log *log = &raft->log;
-    assert(log->base <= raft->told);
+    assert(log->base.index <= raft->told);
     assert(raft->told <= raft->commit);
     assert(raft->commit <= log->last);
     assert(raft->told <= raft->saved);
     assert(raft->saved <= raft->handed);
     assert(raft->handed <= log->last);
-    assert(log->window > log->base);
+    assert(log->window > log->base.index);
     assert(log->window <= log->last + 1);
-    assert(log->window <= raft->told + 1 || log->window == log->base + 1);
+    assert(log->window <= raft->told + 1 || log->window == log->base.index + 1);
     assert(log_last_term(log) <= raft->term);
     assert(raft->state_saved <= raft->state_handed);
     assert(raft->state_handed <= raft->state);
@@ -39,7 +39,8 @@ static void check_state(const struct raft *raft)
     if (raft->role == RAFT_ROLE_LEADER) {
         assert(raft->leader == raft->settings.id);
         assert(raft->state_saved == raft->state);
-        assert(log_term(log, raft->term_first) == raft->term);
+        assert(raft->term_first <= log->base.index ||
+               log_term(log, raft->term_first) == raft->term);
     }
     if (raft->role == RAFT_ROLE_CANDIDATE) {
         assert(raft->vote == raft->settings.id);

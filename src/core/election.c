@@ -42,6 +42,7 @@ void become_follower(struct raft *raft, raft_term term, raft_id leader)
     if (term > raft->term) {
         set_state(raft, term, RAFT_ID_NONE);
         raft->heard_us = 0;
+        raft->needed = 0;
         raft_tell(raft, &(struct raft_tell){.type = RAFT_TELL_ROLE});
     }
     if (leader == RAFT_ID_NONE || raft->role != RAFT_ROLE_FOLLOWER) {

@@ -98,7 +98,7 @@ static void confirm(struct raft *raft, const struct raft_message *message,
 /* What is in the base was committed, so it is the same. */
 static bool is_known(const struct raft *raft, const struct raft_entry *entry)
 {
-    return entry->index <= raft->log.base ||
+    return entry->index <= raft->log.base.index ||
            (entry->index <= raft->log.last &&
             log_term(&raft->log, entry->index) == entry->term);
 }
@@ -153,17 +153,18 @@ void follow_append(struct raft *raft, struct raft_message *message)
     }
     become_follower(raft, message->term, message->from);
     raft->heard_us = raft->now.mono_us;
+    raft->needed = message->append.needed;
     election_reset(raft);
     if (!is_sound(raft, message)) {
         return;
     }
     raft_index prev = message->append.prev_index;
     raft_index match = prev + message->append.entry_count;
-    if (match <= raft->log.base) {
-        confirm(raft, message, raft->log.base);
+    if (match <= raft->log.base.index) {
+        confirm(raft, message, match);
         return;
     }
-    bool below = prev < raft->log.base; /* committed, so equal */
+    bool below = prev < raft->log.base.index; /* committed, so equal */
     if (!below && (prev > raft->log.last ||
                    log_term(&raft->log, prev) != message->append.prev_term)) {
         follow_refuse(raft, message);

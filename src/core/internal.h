@@ -153,11 +153,13 @@ struct raft {
     raft_index saved;         /* the log is durable up to here */
     raft_index handed;        /* … and given to the store up to here */
     raft_index truncate_from; /* the store has more than the log; 0: no */
+    bool base_dirty;          /* … or the log's base is not the store's */
     raft_index commit_handed;
 
     enum raft_role role;
     raft_id leader;
     uint64_t heard_us;    /* the leader; 0: never, in this term */
+    raft_index needed;    /* a follower's: as this term's leader told it */
     uint64_t election_us; /* when this node would campaign */
     uint64_t elections;
     bool was_voter; /* … in the configuration before the one in force */
@@ -269,6 +271,8 @@ void lead_answer(struct raft *raft, const struct raft_message *message);
 void lead_fetched(struct raft *raft, const struct raft_event *event);
 void lead_tick(struct raft *raft);
 void lead_commit(struct raft *raft);
+/* What every member has, and who is being caught up (raft_status). */
+raft_index lead_needed(const struct raft *raft);
 /* Sends what there is to be sent; a new round first, where one is wanted. */
 void lead_flush(struct raft *raft);
 

@@ -153,14 +153,20 @@ static void drop_flights(struct peer *peer)
 
 /* ---- sending ------------------------------------------------------------ */
 
+/* From `next` on, or from the first entry that is still there: for whoever has
+ * less that is a question, and no more. */
 static struct raft_message append_to(struct raft *raft, struct peer *peer)
 {
     struct raft_message message =
         raft_message_to(raft, RAFT_MESSAGE_APPEND, peer->id);
-    message.append.prev_index = peer->next - 1;
-    message.append.prev_term = log_term(&raft->log, peer->next - 1);
-    message.append.prev_chain = log_chain(&raft->log, peer->next - 1);
+    raft_index prev = peer->next - 1 > raft->log.base.index
+                          ? peer->next - 1
+                          : raft->log.base.index;
+    message.append.prev_index = prev;
+    message.append.prev_term = log_term(&raft->log, prev);
+    message.append.prev_chain = log_chain(&raft->log, prev);
     message.append.commit = raft->commit;
+    message.append.needed = lead_needed(raft);
     message.append.round = raft->round;
     return message;
 }
@@ -300,7 +306,8 @@ void lead_fetched(struct raft *raft, const struct raft_event *event)
     }
     peer->state = peer->agreed ? RAFT_PEER_PIPELINE : RAFT_PEER_PROBE;
     size_t count = event->fetched.entry_count;
-    if (event->fetched.first != peer->next || !peer->up) {
+    if (event->fetched.first != peer->next || !peer->up ||
+        peer->next <= raft->log.base.index) {
         return; /* asked before something changed: the flush asks anew */
     }
     if (count == 0 || !is_of_log(raft, event)) {
@@ -424,6 +431,24 @@ static uint64_t match_of(const void *context, raft_id id)
     }
     const struct peer *peer = peer_of(raft, id);
     return peer == NULL ? 0 : peer->match;
+}
+
+raft_index lead_needed(const struct raft *raft)
+{
+    if (raft->role != RAFT_ROLE_LEADER) {
+        return raft->needed;
+    }
+    const struct raft_config *config = raft_config_of(raft);
+    raft_index needed = raft->told;
+    for (size_t i = 0; i < config->count; i++) {
+        raft_index match = match_of(raft, config->members[i].id);
+        needed = match < needed ? match : needed;
+    }
+    for (size_t i = 0; i < raft->change.catching_count; i++) {
+        raft_index match = match_of(raft, raft->change.catching[i].id);
+        needed = match < needed ? match : needed;
+    }
+    return needed;
 }
 
 void lead_commit(struct raft *raft)

@@ -36,10 +36,10 @@ static size_t runs_before(const struct raft_log *log, raft_index index)
 
 raft_term log_term(const struct raft_log *log, raft_index index)
 {
-    if (index == log->base) {
-        return log->base_term;
+    if (index == log->base.index) {
+        return log->base.term;
     }
-    if (index < log->base || index > log->last) {
+    if (index < log->base.index || index > log->last) {
         return 0;
     }
     return log->runs[runs_before(log, index) - 1].term;
@@ -59,7 +59,7 @@ struct digest log_chain(const struct raft_log *log, raft_index index)
     if (index + 1 == log->window) {
         return log->window_chain;
     }
-    return index == log->base ? log->base_chain : (struct digest){{0}};
+    return index == log->base.index ? log->base.chain : (struct digest){{0}};
 }
 
 raft_index log_last_of(const struct raft_log *log, raft_index index,
@@ -69,7 +69,8 @@ raft_index log_last_of(const struct raft_log *log, raft_index index,
         index = log->last;
     }
     size_t run = runs_before(log, index);
-    while (index > log->base && run > 0 && log->runs[run - 1].term > term) {
+    while (index > log->base.index && run > 0 &&
+           log->runs[run - 1].term > term) {
         index = log->runs[run - 1].first - 1;
         run--;
     }
@@ -95,11 +96,12 @@ static size_t other_place(const struct raft_log *log, raft_index index)
 raft_index log_last_app(const struct raft_log *log, raft_index index)
 {
     size_t place = other_place(log, index + 1);
-    while (index > log->base && place > 0 && log->others[place - 1] == index) {
+    while (index > log->base.index && place > 0 &&
+           log->others[place - 1] == index) {
         index--;
         place--;
     }
-    return index > log->base ? index : log->base_last_app;
+    return index > log->base.index ? index : log->base.last_app;
 }
 
 /* ---- growing ------------------------------------------------------------ */
@@ -203,7 +205,7 @@ static bool pop_configs(struct raft_log *log, raft_index from)
 
 bool log_truncate(struct raft_log *log, raft_index from)
 {
-    assert(from > log->base);
+    assert(from > log->base.index);
     assert(from >= log->window);
     while (log->last >= from) {
         struct raft_entry *entry = slot(log, log->last);
@@ -233,12 +235,51 @@ void log_shrink(struct raft_log *log, raft_index upto, uint64_t bytes_max)
     }
 }
 
+static void drop_runs(struct raft_log *log, raft_index index)
+{
+    size_t gone = runs_before(log, index + 1);
+    /* The run that entry index + 1 is in stays, and begins there. */
+    if (gone > 0 && index < log->last) {
+        gone--;
+        log->runs[gone].first = index + 1;
+    }
+    log->run_count -= gone;
+    memmove(log->runs, log->runs + gone, log->run_count * sizeof(*log->runs));
+}
+
+static void drop_others(struct raft_log *log, raft_index index)
+{
+    size_t gone = other_place(log, index + 1);
+    log->other_count -= gone;
+    memmove(log->others, log->others + gone,
+            log->other_count * sizeof(*log->others));
+}
+
+void log_compact(struct raft_log *log, raft_index index, struct digest chain,
+                 uint64_t unix_ms)
+{
+    assert(index >= log->base.index);
+    assert(index <= log->last);
+    struct raft_base base = {.index = index,
+                             .term = log_term(log, index),
+                             .chain = chain,
+                             .unix_ms = unix_ms,
+                             .last_app = log_last_app(log, index)};
+    log_shrink(log, index, 0); /* every entry weighs something */
+    if (log->window == index + 1) {
+        log->window_chain = chain;
+    }
+    drop_runs(log, index);
+    drop_others(log, index);
+    log->base = base;
+}
+
 /* ---- opening ------------------------------------------------------------ */
 
 static const char *check_runs(const struct raft_start *start)
 {
-    raft_index index = start->base_index;
-    raft_term term = start->base_term;
+    raft_index index = start->base.index;
+    raft_term term = start->base.term;
     for (size_t i = 0; i < start->run_count; i++) {
         const struct raft_run *run = &start->runs[i];
         if (i == 0 ? run->first != index + 1 : run->first <= index) {
@@ -250,7 +291,7 @@ static const char *check_runs(const struct raft_start *start)
         index = run->first;
         term = run->term;
     }
-    bool empty = start->last == start->base_index;
+    bool empty = start->last == start->base.index;
     if (empty != (start->run_count == 0) || index > start->last) {
         return "the terms of the log do not reach its end";
     }
@@ -261,13 +302,13 @@ static const char *check_runs(const struct raft_start *start)
 static const char *check_tail(const struct raft_start *start)
 {
     /* What can still be truncated must be here, and the entry before it. */
-    raft_index needed = start->commit > start->base_index
+    raft_index needed = start->commit > start->base.index
                             ? start->commit
-                            : start->base_index + 1;
+                            : start->base.index + 1;
     if (start->last >= needed && start->tail_count < start->last - needed + 1) {
         return "the last entries of the log are not there";
     }
-    if (start->tail_count > start->last - start->base_index) {
+    if (start->tail_count > start->last - start->base.index) {
         return "there are more entries than the log has";
     }
     size_t run = 0;
@@ -289,7 +330,7 @@ static const char *check_tail(const struct raft_start *start)
 
 static const char *check_lists(const struct raft_start *start)
 {
-    raft_index before = start->base_index;
+    raft_index before = start->base.index;
     for (size_t i = 0; i < start->other_count; i++) {
         if (start->others[i] <= before || start->others[i] > start->last) {
             return "the entries that are not an app's are out of order";
@@ -308,7 +349,7 @@ static const char *check_lists(const struct raft_start *start)
 
 static const char *check_start(const struct raft_start *start)
 {
-    if (start->last < start->base_index || start->commit > start->last) {
+    if (start->last < start->base.index || start->commit > start->last) {
         return "the commit index is past the end of the log";
     }
     if (start->vote != RAFT_ID_NONE && start->term == 0) {
@@ -325,8 +366,8 @@ static struct digest chain_before_tail(const struct raft_start *start)
 {
     /* The first entry of the tail proves itself only by the chain before it,
      * which is not at hand unless the tail is the whole log. */
-    return start->tail_count == start->last - start->base_index
-               ? start->base_chain
+    return start->tail_count == start->last - start->base.index
+               ? start->base.chain
                : (struct digest){{0}};
 }
 
@@ -350,11 +391,8 @@ const char *log_open(struct raft_log *log, const struct raft_start *start)
     if (why != NULL) {
         return why;
     }
-    log->base = start->base_index;
-    log->base_term = start->base_term;
-    log->base_chain = start->base_chain;
-    log->base_last_app = start->base_last_app;
-    log->unix_ms = start->base_unix_ms;
+    log->base = start->base;
+    log->unix_ms = start->base.unix_ms;
     for (size_t i = 0; i < start->run_count; i++) {
         struct raft_entry first = {.index = start->runs[i].first,
                                    .term = start->runs[i].term};

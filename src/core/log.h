@@ -6,10 +6,7 @@
 #include "core/raft.h"
 
 struct raft_log {
-    raft_index base; /* everything up to here is gone; 0: nothing is */
-    raft_term base_term;
-    struct digest base_chain;
-    raft_index base_last_app;
+    struct raft_base base;
     raft_index last;
     uint64_t unix_ms; /* of the last entry: time does not go back */
 
@@ -56,6 +53,10 @@ raft_index log_last_app(const struct raft_log *log, raft_index index);
 bool log_append(struct raft_log *log, struct raft_entry *entry);
 /* Drops `from` and all behind it.  True: a configuration was among them. */
 bool log_truncate(struct raft_log *log, raft_index from);
+/* Drops all entries up to `index`, which becomes the base: base .. last.  Chain
+ * and time are that entry's. */
+void log_compact(struct raft_log *log, raft_index index, struct digest chain,
+                 uint64_t unix_ms);
 /* Forgets entries of the window up to `upto` while it holds more bytes. */
 void log_shrink(struct raft_log *log, raft_index upto, uint64_t bytes_max);
 

@@ -14,7 +14,8 @@ void raft_status(const struct raft *raft, struct raft_status *status)
         .told = raft->told,
         .saved = raft->saved,
         .last = raft->log.last,
-        .first = raft->log.base + 1,
+        .first = raft->log.base.index + 1,
+        .needed = lead_needed(raft),
         .last_app = log_last_app(&raft->log, raft->told),
         .term_committed =
             raft->role == RAFT_ROLE_LEADER && raft->told >= raft->term_first,
@@ -76,7 +77,7 @@ bool raft_chain_at(const struct raft *raft, raft_index index,
                    struct digest *chain)
 {
     *chain = log_chain(&raft->log, index);
-    return index == raft->log.base ||
+    return index == raft->log.base.index ||
            (index <= raft->log.last && !digest_is_zero(*chain));
 }
 

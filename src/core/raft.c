@@ -199,7 +199,7 @@ struct raft *raft_new(const struct raft_settings *settings,
         return NULL;
     }
     raft->commit =
-        start->commit > start->base_index ? start->commit : start->base_index;
+        start->commit > start->base.index ? start->commit : start->base.index;
     keys_commit(&raft->keys, raft->commit);
     raft->told = raft->commit;
     raft->commit_handed = raft->commit;
@@ -379,6 +379,18 @@ static void take_message(struct raft *raft, struct raft_message *message)
     }
 }
 
+/* What is told is durable here, and no peer's entry can ever replace it. */
+static void take_compact(struct raft *raft, const struct raft_event *event)
+{
+    raft_index index = event->compact.index;
+    assert(index <= raft->told);
+    if (index > raft->log.base.index) {
+        log_compact(&raft->log, index, event->compact.chain,
+                    event->compact.unix_ms);
+        raft->base_dirty = true;
+    }
+}
+
 static void take_event(struct raft *raft, const struct raft_event *event)
 {
     switch (event->type) {
@@ -422,6 +434,9 @@ static void take_event(struct raft *raft, const struct raft_event *event)
         break;
     case RAFT_EVENT_GONE:
         election_gone(raft, event->gone.peer);
+        break;
+    case RAFT_EVENT_COMPACT:
+        take_compact(raft, event);
         break;
     }
 }

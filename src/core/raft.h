@@ -84,26 +84,34 @@ struct raft_config_entry {
     struct blob *payload; /* its bytes, see core/config.h */
 };
 
+/* What lies under a log whose first entries are gone: the state that they left.
+ * All zeros for a log that is whole.  The configuration in force at `index` and
+ * the keys of the entries up to there belong to it too, and are kept beside it
+ * (struct raft_start, core/keys.h). */
+struct raft_base {
+    raft_index index; /* of the last entry that is gone */
+    raft_term term;
+    struct digest chain;
+    uint64_t unix_ms;
+    raft_index last_app; /* the last entry of RAFT_KIND_APP up to `index` */
+};
+
 /* What was on disk.  All borrowed; raft_new() shares what it keeps. */
 struct raft_start {
     raft_term term;
     raft_id vote;      /* RAFT_ID_NONE: none in this term */
     raft_index commit; /* the commit index known when it was last saved */
-    /* The base under the log: 0, 0 and zeros for a log that is whole. */
-    raft_index base_index;
-    raft_term base_term;
-    struct digest base_chain;
-    uint64_t base_unix_ms;
-    raft_index base_last_app;    /* the last entry of RAFT_KIND_APP in it */
-    raft_index last;             /* base_index where the log is empty */
-    const struct raft_run *runs; /* all entries base_index + 1 .. last */
+    struct raft_base base;
+    raft_index last;             /* base.index where the log is empty */
+    const struct raft_run *runs; /* all entries base.index + 1 .. last */
     size_t run_count;
-    const struct raft_config_entry *configs; /* ascending; the base's first */
+    const struct raft_config_entry *configs; /* ascending; also those of entries
+                                                that are gone */
     size_t config_count;
     const raft_index *others; /* ascending: all that are not RAFT_KIND_APP */
     size_t other_count;
     /* The newest entries, without a gap, up to `last`: at least from `commit`
-     * (or from base_index + 1, if that is later) on, because what is not known
+     * (or from base.index + 1, if that is later) on, because what is not known
      * to be committed can be truncated.  The rest is fetched when needed. */
     const struct raft_entry *tail;
     size_t tail_count;
@@ -159,7 +167,8 @@ struct raft_message {
             raft_term prev_term;
             struct digest prev_chain; /* zeros where the sender knows none */
             raft_index commit;
-            uint64_t round; /* of heartbeats: echoed by the answer (6.4) */
+            raft_index needed; /* as in struct raft_status */
+            uint64_t round;    /* of heartbeats: echoed by the answer (6.4) */
             struct raft_entry *entries; /* owned by the message */
             size_t entry_count;
             bool quiet; /* it only tells the commit index: success needs no
@@ -203,7 +212,8 @@ enum raft_event_type {
     RAFT_EVENT_CHANGE,   /* to another configuration (core/change.h) */
     RAFT_EVENT_ABORT,    /* turn the open change back */
     RAFT_EVENT_TRANSFER, /* hand leadership over (thesis 3.10) */
-    RAFT_EVENT_GONE      /* a peer cannot be reached: if it led, who is next? */
+    RAFT_EVENT_GONE,     /* a peer cannot be reached: if it led, who is next? */
+    RAFT_EVENT_COMPACT   /* drop the oldest entries: the base moves up */
 };
 
 /* Borrowed for the step; core shares what it keeps. */
@@ -265,6 +275,11 @@ struct raft_event {
         struct {
             raft_id peer;
         } gone;
+        struct {
+            raft_index index;    /* the last one to go; at most the told one */
+            struct digest chain; /* of that entry, which may not be in memory */
+            uint64_t unix_ms;
+        } compact;
     };
 };
 
@@ -349,7 +364,9 @@ struct raft_save {
     bool state_dirty; /* term and vote are new */
     raft_term term;
     raft_id vote;
-    raft_index commit;          /* rides in the rows, and in the state */
+    raft_index commit; /* rides in the rows, and in the state */
+    bool base_dirty;   /* the base is new: entries up to it may go */
+    struct raft_base base;
     raft_index truncate_from;   /* drop this entry and all behind; 0: none */
     struct raft_entry *entries; /* owned */
     size_t entry_count;
@@ -377,6 +394,8 @@ struct raft_status {
     raft_index saved;  /* durable here */
     raft_index last;
     raft_index first;    /* base + 1 */
+    raft_index needed;   /* every member has the entries up to here: as a leader
+                            sees it, or was told by the one of its term */
     raft_index last_app; /* the last told entry of RAFT_KIND_APP; 0: none */
     bool term_committed; /* a leader's: an entry of its term is told */
     uint64_t

@@ -122,16 +122,20 @@ bool raft_take_save(struct raft *raft, size_t bytes_max, bool commit_too,
                                .state_dirty = raft->state != raft->state_handed,
                                .term = raft->term,
                                .vote = raft->vote,
+                               .base_dirty = raft->base_dirty,
+                               .base = raft->log.base,
                                .truncate_from = raft->truncate_from};
     bool some = gather(raft, bytes_max, save);
     /* Never past what is on disk once this is done. */
     save->commit = raft->commit < raft->handed ? raft->commit : raft->handed;
     bool news = commit_too && save->commit > raft->commit_handed;
-    if (!some && !save->state_dirty && save->truncate_from == 0 && !news) {
+    if (!some && !save->state_dirty && !save->base_dirty &&
+        save->truncate_from == 0 && !news) {
         return false;
     }
     raft->state_handed = raft->state;
     raft->truncate_from = 0;
+    raft->base_dirty = false;
     raft->commit_handed = save->commit;
     return true;
 }

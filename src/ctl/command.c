@@ -152,6 +152,14 @@ static const struct command commands[] = {
      "here.  Prints the index of the last entry that a reader must have\n"
      "applied.\n",
      run_barrier},
+    {"compact", "INDEX", 1, 1, OPTION_FORCE, "drop the oldest entries",
+     "Drops this node's log up to INDEX, with no snapshot, for apps that need\n"
+     "only the recent log.  What a member of the configuration still needs is\n"
+     "kept, unless --force, and what this node's app has not acknowledged\n"
+     "while it follows (compact-keep-unacked).  Prints the index of the first\n"
+     "entry that is left.  Each node's log is its own: the others keep\n"
+     "theirs.\n",
+     run_compact},
     {"read", "FROM [COUNT]", 1, 2, OPTION_RAW, "print committed entries",
      "Prints up to COUNT (100) committed entries from index FROM on, one a\n"
      "line: index, term, payload.  Bytes that are not printable ASCII are\n"

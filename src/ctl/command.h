@@ -57,6 +57,7 @@ enum ctl_status run_submit(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_outcome(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_digest(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_wait(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_compact(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_barrier(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_read(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_follow(struct ctl *ctl, char **arguments, size_t count);

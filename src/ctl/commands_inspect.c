@@ -51,14 +51,14 @@ static void print_state(const struct look *look)
     if (start->raft.vote != RAFT_ID_NONE)
         printf(", voted for %" PRIu32, start->raft.vote);
     printf("\nlog        ");
-    if (start->raft.last == start->raft.base_index)
+    if (start->raft.last == start->raft.base.index)
         printf("no entries");
     else
-        printf("entries %" PRIu64 "..%" PRIu64, start->raft.base_index + 1,
+        printf("entries %" PRIu64 "..%" PRIu64, start->raft.base.index + 1,
                start->raft.last);
-    if (start->raft.base_index > 0)
-        printf(", base at %" PRIu64 " of term %" PRIu64, start->raft.base_index,
-               start->raft.base_term);
+    if (start->raft.base.index > 0)
+        printf(", base at %" PRIu64 " of term %" PRIu64, start->raft.base.index,
+               start->raft.base.term);
     printf("\ncommit     %" PRIu64 " at least, applied by the app %" PRIu64
            "\n",
            start->raft.commit, start->ack);

@@ -29,6 +29,16 @@ enum ctl_status run_barrier(struct ctl *ctl, char **arguments, size_t count)
     return ctl_ask_number(ctl, CTL_READS, words, "index");
 }
 
+enum ctl_status run_compact(struct ctl *ctl, char **arguments, size_t count)
+{
+    bool force = (ctl->options.given & OPTION_FORCE) != 0;
+    const char *const words[] = {"COMPACT", arguments[0],
+                                 force ? "FORCE" : NULL, NULL};
+
+    (void)count;
+    return ctl_ask_number(ctl, CTL_CHANGES, words, "first_index");
+}
+
 /* --raw and --json are two answers to one question. */
 static bool form_is_clear(const struct ctl *ctl)
 {

@@ -88,12 +88,12 @@ static void json_state(struct json *json, const struct node_start *start)
     json_named_u64(json, "term", start->raft.term);
     if (start->raft.vote != RAFT_ID_NONE)
         json_named_u64(json, "vote", start->raft.vote);
-    json_named_u64(json, "first_index", start->raft.base_index + 1);
+    json_named_u64(json, "first_index", start->raft.base.index + 1);
     json_named_u64(json, "last_index", start->raft.last);
     json_named_u64(json, "commit_index", start->raft.commit);
     json_named_u64(json, "applied_index", start->ack);
-    json_named_u64(json, "base_index", start->raft.base_index);
-    json_named_u64(json, "base_term", start->raft.base_term);
+    json_named_u64(json, "base_index", start->raft.base.index);
+    json_named_u64(json, "base_term", start->raft.base.term);
 }
 
 void inspect_json(const struct look *look)

@@ -30,7 +30,7 @@ struct recovery {
 
 static raft_term term_of_last(const struct raft_start *raft)
 {
-    return raft->run_count == 0 ? raft->base_term
+    return raft->run_count == 0 ? raft->base.term
                                 : raft->runs[raft->run_count - 1].term;
 }
 

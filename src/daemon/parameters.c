@@ -36,6 +36,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .max_clients = settings->max_clients,
         .max_pending_bytes = settings->max_pending,
         .cache_bytes = settings->cache_size,
+        .keep_unacked = settings->keep_unacked,
         .key_window = settings->key_window,
         .forward = settings->forward,
         .trace = settings->log_level == LOG_LEVEL_TRACE,

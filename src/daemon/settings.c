@@ -30,6 +30,8 @@ static const struct setting table[] = {
      SECOND * 3600, true},
     {"cluster", SETTING_NAME, AT(cluster), SIZE(cluster), "raftsc", 0, 0,
      false},
+    {"compact-keep-unacked", SETTING_NUMBER, AT(keep_unacked), 0, "1000000", 0,
+     INT64_MAX, true},
     {"data-dir", SETTING_PATH, AT(data_dir), SIZE(data_dir), NULL, 0, 0, false},
     {"disk-stall-timeout", SETTING_DURATION, AT(disk_stall_us), 0, "5s", 10000,
      SECOND * 3600, true},

@@ -35,6 +35,7 @@ struct settings {
     uint64_t disk_stall_us;
     uint64_t max_pending;
     uint64_t cache_size;
+    uint64_t keep_unacked;
     uint64_t key_window;
     enum log_level log_level;
     enum log_format log_format;

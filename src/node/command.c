@@ -16,6 +16,9 @@ static const struct command table[] = {
      "About this connection, and all.", 2, -1, false, command_client},
     {"COMMAND", "[COUNT | LIST | DOCS [name …] | INFO [name …]]",
      "The commands there are.", 1, -1, false, command_command},
+    {"COMPACT", "index [FORCE]",
+     "Drop this node's log up to index, without a snapshot.", 2, 3, false,
+     command_compact},
     {"CONFIG",
      "[HISTORY | BOOTSTRAP member … | CHANGE member … | ADD member … | "
      "REMOVE id … | PROMOTE id … | DEMOTE id … | REPLACE id[=host:port] | "

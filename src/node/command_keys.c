@@ -77,6 +77,15 @@ static void ask_store(struct node *node, struct request *request)
     node->store.read(node->store.context, &read);
 }
 
+static void compacted(struct node *node, struct request *request)
+{
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    request_error(node, request, ERROR_COMPACTED,
+                  "%llu is the first entry that the log still has",
+                  (unsigned long long)status.first);
+}
+
 static void answer_read(struct node *node, struct request *request,
                         const struct node_read_answer *answer)
 {
@@ -86,6 +95,8 @@ static void answer_read(struct node *node, struct request *request,
         request_error(node, request, ERROR_CORRUPT,
                       "%llu is damaged on this node's disk",
                       (unsigned long long)answer->index);
+    } else if (answer->result == NODE_READ_GONE) {
+        compacted(node, request);
     } else {
         request_error(node, request, ERROR_DISK, "the log cannot be read now");
     }
@@ -126,9 +137,7 @@ void command_digest(struct node *node, struct session *session,
                       (unsigned long long)request->index,
                       (unsigned long long)node->told);
     } else if (request->index + 1 < status.first) {
-        request_error(node, request, ERROR_COMPACTED,
-                      "%llu is the first entry that the log still has",
-                      (unsigned long long)status.first);
+        compacted(node, request);
     } else if (raft_chain_at(node->raft, request->index, &chain)) {
         answer_digest(node, request, chain);
     } else {

@@ -26,6 +26,9 @@ command_run command_follow;
 command_run command_ack;
 command_run command_events;
 
+/* command_compact.c */
+command_run command_compact;
+
 /* command_config.c */
 command_run command_config;
 command_run command_transfer;

@@ -252,6 +252,9 @@ void driver_saved(struct node *node, enum node_save_result result)
             node->ack = node->save.ack;
         }
         answer_acks(node, &node->ack_saving, true);
+        if (node->save.log.base_dirty) {
+            compact_saved(node, node->save.log.base.index);
+        }
         raft_save_clear(&node->save.log);
         break;
     case NODE_SAVE_NO_ROOM:
@@ -264,6 +267,7 @@ void driver_saved(struct node *node, enum node_save_result result)
         /* Those behind it would wait for this save, for ever perhaps. */
         answer_acks(node, &node->ack_saving, false);
         answer_acks(node, &node->ack_waiting, false);
+        compact_no_room(node);
         wheel_set(&node->wheel, &node->save_retry,
                   node->now.mono_us + SAVE_RETRY_US, fire_save_retry);
         break;
@@ -470,6 +474,7 @@ void driver_run(struct node *node)
         submit_pump(node);
         control_pump(node);
         change_tick(node);
+        compact_pump(node);
         if (round > 0 && node->inbox_count == 0) {
             break;
         }

@@ -220,6 +220,13 @@ static void add_to_job(struct read_job *job, const struct raft_entry *entry)
     }
 }
 
+static void compacted(struct node *node, struct request *request)
+{
+    request_error(node, request, ERROR_COMPACTED,
+                  "%llu is the first entry that the log still has",
+                  (unsigned long long)first_index(node));
+}
+
 static void fire_block(struct node *node, struct wheel_timer *timer)
 {
     struct request *request = list_entry(timer, struct request, timer);
@@ -272,12 +279,9 @@ static bool run_job(struct node *node, struct session *session)
 static void begin_job(struct node *node, struct session *session,
                       struct request *request)
 {
-    raft_index first = first_index(node);
     list_remove(&request->held);
-    if (request->index < first) {
-        request_error(node, request, ERROR_COMPACTED,
-                      "%llu is the first entry that the log still has",
-                      (unsigned long long)first);
+    if (request->index < first_index(node)) {
+        compacted(node, request);
         return;
     }
     session->job.active = true;
@@ -336,6 +340,8 @@ static void job_read(struct node *node, struct session *session,
             request_error(node, request, ERROR_CORRUPT,
                           "%llu is damaged on this node's disk",
                           (unsigned long long)answer->index);
+        } else if (answer->result == NODE_READ_GONE) {
+            compacted(node, request);
         } else {
             request_error(node, request, ERROR_DISK,
                           "the log cannot be read now");

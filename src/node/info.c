@@ -54,6 +54,7 @@ static void raft(const struct node *node, struct buf *buf)
     line(buf, "last_index", status.last);
     line(buf, "saved_index", status.saved);
     line(buf, "first_index", status.first);
+    line(buf, "needed_index", status.needed);
     line(buf, "keys", status.keys_held);
     line(buf, "keys_bytes", status.keys_bytes);
     line(buf, "keys_forgotten_index", status.keys_forgotten);
@@ -135,6 +136,7 @@ static void storage(const struct node *node, struct buf *buf)
     }
     buf_printf(buf, "disk:%s\r\n", node->no_room ? "full" : "ok");
     line(buf, "db_bytes", stats.db_bytes);
+    line(buf, "free_bytes", stats.free_bytes);
     line(buf, "saves", stats.saves);
     line(buf, "rows", stats.rows);
     line(buf, "save_p50_us", stats.save_p50_us);

@@ -11,6 +11,7 @@
  *              plan.c what would happen
  *   contacts.c who is to be reached, and who may stay
  *   progress.c how far a change is, for EVENTS, INFO and WHY
+ *   compact.c  the log is cut
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
@@ -23,6 +24,7 @@
 #include "base/map.h"
 #include "base/prng.h"
 #include "node/change.h"
+#include "node/compact.h"
 #include "node/events.h"
 #include "node/latency.h"
 #include "node/node.h"
@@ -93,6 +95,8 @@ struct node {
     raft_index told;    /* what apps may see, as the last turn left it */
     uint64_t next_read; /* number of the next node_read */
     struct buf traced;  /* the state as it was last traced */
+
+    struct compact compact;
 
     /* submit.c */
     struct list submit_queue;   /* not handed to any leader yet */

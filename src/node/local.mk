@@ -4,12 +4,14 @@ src_node_libnode_a_SOURCES = \
 	src/node/change.c src/node/change.h \
 	src/node/change_end.c \
 	src/node/command.c src/node/command.h \
+	src/node/command_compact.c \
 	src/node/command_config.c \
 	src/node/command_connection.c \
 	src/node/command_keys.c \
 	src/node/command_log.c \
 	src/node/command_submit.c \
 	src/node/commands.h \
+	src/node/compact.c src/node/compact.h \
 	src/node/contacts.c \
 	src/node/doubt.c \
 	src/node/control.c src/node/control.h \

@@ -125,6 +125,7 @@ struct node *node_new(const struct node_settings *settings,
     struct raft_status status;
     raft_status(node->raft, &status);
     node->told = status.told;
+    compact_init(node);
     peers_update(node);
     birth_check(node);
     return node;
@@ -153,7 +154,8 @@ void node_free(struct node *node)
 
 static void take_read(struct node *node, struct node_read_answer *answer)
 {
-    if (!driver_fetched(node, answer) && !command_digest_read(node, answer)) {
+    if (!driver_fetched(node, answer) && !command_digest_read(node, answer) &&
+        !compact_read(node, answer)) {
         feed_read_done(node, answer);
     }
 }

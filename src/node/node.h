@@ -36,8 +36,10 @@ struct node_settings {
     uint64_t max_payload;
     uint64_t max_clients;
     uint64_t max_pending_bytes;
-    uint64_t cache_bytes; /* recent entries kept in memory */
-    uint64_t key_window;  /* newest keys of SUBMIT that are remembered */
+    uint64_t cache_bytes;  /* recent entries kept in memory */
+    uint64_t keep_unacked; /* entries that a following app has not ACKed and
+                              that no compaction drops, the newest so many */
+    uint64_t key_window;   /* newest keys of SUBMIT that are remembered */
     /* Of replication; 0: what is best.  The simulator makes them small. */
     uint64_t append_entries_max;
     uint64_t inflight_messages_max;

@@ -47,6 +47,7 @@ enum node_save_result {
 enum node_read_result {
     NODE_READ_OK,
     NODE_READ_CORRUPT, /* `index` is damaged on disk: nothing from it on */
+    NODE_READ_GONE,    /* the base is above `first`: the log was cut */
     NODE_READ_FAILED   /* the disk said no; may be asked again */
 };
 
@@ -73,6 +74,7 @@ struct node_store_stats {
     uint64_t db_bytes;    /* raft.db and its WAL */
     uint64_t saves;       /* transactions */
     uint64_t rows;        /* log rows written */
+    uint64_t free_bytes;  /* of them: room that rows which are gone have left */
     uint64_t save_p50_us; /* from the request to the end, the last 1024 */
     uint64_t save_p99_us;
     uint64_t save_max_us;

@@ -117,8 +117,8 @@ static bool copy_base(struct copy *copy, struct store_error *error)
     const struct node_start *start = offline_start(copy->from, error);
     bool done = start != NULL;
     if (done) {
-        copy->next = start->raft.base_index + 1;
-        copy->chain = start->raft.base_chain;
+        copy->next = start->raft.base.index + 1;
+        copy->chain = start->raft.base.chain;
         copy->last = copy->last == 0 ? start->raft.last : copy->last;
         copy->save.log.commit = start->raft.commit;
         done = copy_rows(copy, COPIED_STATE,

@@ -221,7 +221,7 @@ static void check_keys(struct check *check, raft_index base)
 static void check_cluster(struct check *check, const struct node_start *start)
 {
     const struct raft_start *raft = &start->raft;
-    if (raft->base_index > 0 || raft->config_count == 0 ||
+    if (raft->base.index > 0 || raft->config_count == 0 ||
         raft->configs[0].index != 1) {
         return;
     }
@@ -268,18 +268,18 @@ static void check_content(struct check *check)
         start = &check->offline->store.start;
     }
     const struct raft_start *raft = &start->raft;
-    check->last = raft->base_index;
-    check->term = raft->base_term;
-    check->unix_ms = raft->base_unix_ms;
-    check->chain = raft->base_chain;
+    check->last = raft->base.index;
+    check->term = raft->base.term;
+    check->unix_ms = raft->base.unix_ms;
+    check->chain = raft->base.chain;
     bool sound = error.text[0] == '\0';
     if (!offline_entries(check->offline, 0, INT64_MAX, check_row, check,
                          &error)) {
         problem(check, "%s", error.text);
         sound = false;
     }
-    check_configs(check, raft->base_index);
-    check_keys(check, raft->base_index);
+    check_configs(check, raft->base.index);
+    check_keys(check, raft->base.index);
     if (sound) {
         check_state(check, start);
     }

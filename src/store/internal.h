@@ -5,6 +5,7 @@
  *   schema.c   the database: its pragmas, its version, its statements
  *   upgrade.c  its tables, and the way from each version to the next
  *   rows.c     a save into rows, rows into entries
+ *   sweep.c    rows under the base go
  *   load.c     what was on disk, for the start
  *   kept.c     keys: of rows, and those that outlive their rows
  *   place.c    the directory: who holds it, and whether it is fit
@@ -55,9 +56,13 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
     sqlite3_stmt *select;       /* reader: rows of a range */
     sqlite3_stmt *select_chain; /* reader: the chain of one row */
+    sqlite3_stmt *select_base;  /* reader: index and chain of the base */
     int wal_pages;              /* as the last commit left it */
     int failure; /* the system's errno of the last statement that failed */
-    int64_t kept_count; /* rows of `keys`, or KEPT_NOT_COUNTED */
+    int64_t kept_count;    /* rows of `keys`, or KEPT_NOT_COUNTED */
+    raft_index sweep_upto; /* rows up to here are to go … */
+    bool sweep_due;        /* … and some are still there */
+    bool sweep_halted;     /* … but the last slice found no room */
 
     /* What store_start() shows; its arrays are owned. */
     struct node_start start;
@@ -77,6 +82,8 @@ struct store {
     uint64_t latencies_us[LATENCIES]; /* a ring */
     uint64_t saves;
     uint64_t rows;
+    int64_t free_pages;
+    int64_t page_bytes;
 };
 
 /* ---- place.c ------------------------------------------------------------ */
@@ -124,10 +131,24 @@ bool upgrade_along(sqlite3 *db, int version, const char *const *list,
 enum node_save_result rows_save(struct store *store,
                                 const struct node_save *save);
 void rows_read(struct store *store, struct read_request *request);
+/* `code` ended a statement of the writer's: it was want of room, or the process
+ * ends. */
+void rows_must_be_room(struct store *store, int code);
 /* Takes the row of `statement`; false: its checksum is wrong.  The caller
  * owns what is in *entry, in either case. */
 bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry);
 uint64_t store_now_us(void);
+
+/* ---- sweep.c ------------------------------------------------------------ */
+
+/* At the start, when the base is known. */
+void sweep_begin(struct store *store);
+/* The base is durable. */
+void sweep_moved(struct store *store, raft_index base);
+/* While sweep_due: some rows go. */
+void sweep_slice(struct store *store);
+/* What a query of one number gives. */
+int64_t sweep_number(sqlite3 *db, const char *sql);
 
 /* ---- load.c ------------------------------------------------------------- */
 
@@ -137,6 +158,8 @@ bool load_start(struct store *store, struct store_error *error);
 bool load_look(struct store *store, bool is_backup, struct store_error *error);
 /* A text of the state.  False: there is none, and *text is empty. */
 bool load_text(struct store *store, const char *name, char *text, size_t size);
+/* Of its hex digits; false: they are not that. */
+bool load_digest(const char *text, struct digest *digest);
 /* Random, never 0; or what the options say. */
 uint64_t load_new_instance(const struct store *store);
 void load_clear(struct store *store);

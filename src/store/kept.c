@@ -93,13 +93,14 @@ static bool pack_rows(struct store *store, struct buf *packed, const char *sql,
 }
 
 /* The newest committed entry with a key that need not be remembered, of those
- * that have rows; 0: none. */
+ * whose rows are asked; 0: none. */
 static raft_index old_enough(struct store *store, raft_index commit)
 {
     return (raft_index)number_of(
         store,
         "SELECT idx FROM log INDEXED BY log_keys"
         " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
+        " AND idx > (SELECT value FROM state WHERE name = 'keys_upto')"
         " ORDER BY idx DESC LIMIT 1 OFFSET ?",
         commit, store->options.key_window);
 }

@@ -90,6 +90,11 @@ static bool hex_bytes(const char *text, uint8_t *bytes, size_t size)
     return true;
 }
 
+bool load_digest(const char *text, struct digest *digest)
+{
+    return hex_bytes(text, digest->bytes, DIGEST_SIZE);
+}
+
 static bool state_hex(struct store *store, const char *name, uint8_t *bytes,
                       size_t size, struct store_error *error)
 {
@@ -239,7 +244,9 @@ static bool load_others(struct store *store, struct store_error *error)
     raft_index *others = NULL;
     size_t capacity = 0;
     sqlite3_stmt *statement = schema_prepare(
-        store->writer, "SELECT idx FROM log WHERE kind <> 1 ORDER BY idx");
+        store->writer, "SELECT idx FROM log INDEXED BY log_others"
+                       " WHERE kind <> 1 AND idx > ? ORDER BY idx");
+    sqlite3_bind_int64(statement, 1, (int64_t)raft->base.index);
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         others =
@@ -322,7 +329,7 @@ static bool load_tail(struct store *store, struct store_error *error)
     bool sound = true;
     sqlite3_stmt *statement = schema_prepare(
         store->writer, "SELECT " ROW_COLUMNS " FROM log ORDER BY idx DESC");
-    while (wanted > raft->base_index &&
+    while (wanted > raft->base.index &&
            (wanted >= raft->commit || bytes < store->options.tail_bytes_max) &&
            sound && sqlite3_step(statement) == SQLITE_ROW) {
         entries =
@@ -386,11 +393,11 @@ static bool load_state(struct store *store, struct store_error *error)
         !state_number(store, "vote", RAFT_ID_NONE, &vote, error) ||
         !state_number(store, "ack", 0, &store->start.ack, error) ||
         !state_number(store, "commit", 0, &raft->commit, error) ||
-        !state_number(store, "base_index", 0, &raft->base_index, error) ||
-        !state_number(store, "base_term", 0, &raft->base_term, error) ||
-        !state_number(store, "base_unix_ms", 0, &raft->base_unix_ms, error) ||
-        !state_number(store, "base_last_app", 0, &raft->base_last_app, error) ||
-        !state_hex(store, "base_chain", raft->base_chain.bytes, DIGEST_SIZE,
+        !state_number(store, "base_index", 0, &raft->base.index, error) ||
+        !state_number(store, "base_term", 0, &raft->base.term, error) ||
+        !state_number(store, "base_unix_ms", 0, &raft->base.unix_ms, error) ||
+        !state_number(store, "base_last_app", 0, &raft->base.last_app, error) ||
+        !state_hex(store, "base_chain", raft->base.chain.bytes, DIGEST_SIZE,
                    error)) {
         return false;
     }
@@ -405,11 +412,12 @@ static bool load_range(struct store *store, raft_index *first,
     struct raft_start *raft = &store->start.raft;
     sqlite3_stmt *statement = schema_prepare(
         store->writer,
-        "SELECT (SELECT min(idx) FROM log), idx, commit_idx FROM log"
-        " ORDER BY idx DESC LIMIT 1");
+        "SELECT (SELECT min(idx) FROM log WHERE idx > ?1), idx, commit_idx"
+        " FROM log WHERE idx > ?1 ORDER BY idx DESC LIMIT 1");
+    sqlite3_bind_int64(statement, 1, (int64_t)raft->base.index);
     int code = sqlite3_step(statement);
-    *first = raft->base_index + 1;
-    raft->last = raft->base_index;
+    *first = raft->base.index + 1;
+    raft->last = raft->base.index;
     if (code == SQLITE_ROW) {
         *first = (raft_index)sqlite3_column_int64(statement, 0);
         raft->last = (raft_index)sqlite3_column_int64(statement, 1);
@@ -420,9 +428,13 @@ static bool load_range(struct store *store, raft_index *first,
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
         return schema_failed(store, store->writer, error, "it cannot be read");
     }
-    if (*first != raft->base_index + 1) {
+    /* What is under the log was committed. */
+    if (raft->commit < raft->base.index) {
+        raft->commit = raft->base.index;
+    }
+    if (*first != raft->base.index + 1) {
         return damaged(store, error, "entry %llu is missing",
-                       (unsigned long long)raft->base_index + 1);
+                       (unsigned long long)raft->base.index + 1);
     }
     return raft->commit <= raft->last ||
            damaged(store, error,

@@ -12,5 +12,6 @@ src_store_libstore_a_SOURCES = \
 	src/store/rows.c \
 	src/store/schema.c \
 	src/store/store.c src/store/store.h \
+	src/store/sweep.c \
 	src/store/upgrade.c \
 	src/store/worker.c

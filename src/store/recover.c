@@ -64,7 +64,7 @@ static void make_entry(const struct raft_start *raft,
 {
     const struct raft_entry *last =
         raft->tail_count == 0 ? NULL : &raft->tail[raft->tail_count - 1];
-    uint64_t before_ms = last == NULL ? raft->base_unix_ms : last->unix_ms;
+    uint64_t before_ms = last == NULL ? raft->base.unix_ms : last->unix_ms;
     struct buf bytes = {0};
     raft_config_encode(config, &bytes);
     *entry = (struct raft_entry){.index = raft->last + 1,
@@ -75,7 +75,7 @@ static void make_entry(const struct raft_start *raft,
                                  .flags = RAFT_FLAG_REQUIRED,
                                  .payload = blob_copy(bytes.data, bytes.size)};
     entry->chain =
-        raft_entry_chain(last == NULL ? raft->base_chain : last->chain, entry);
+        raft_entry_chain(last == NULL ? raft->base.chain : last->chain, entry);
     buf_free(&bytes);
 }
 

@@ -160,10 +160,31 @@ static int save_state(struct store *store, const struct node_save *save)
     return code;
 }
 
+/* Rows up to the base stay for now (sweep.c): they are of no log any more. */
+static int save_base(struct store *store, const struct raft_base *base)
+{
+    char hex[DIGEST_SIZE * 2 + 1];
+    digest_to_hex(base->chain, hex);
+    int code = kept_add(store, base->index);
+    code =
+        code != SQLITE_OK ? code : set_number(store, "base_index", base->index);
+    code =
+        code != SQLITE_OK ? code : set_number(store, "base_term", base->term);
+    code = code != SQLITE_OK ? code : set_text(store, "base_chain", hex);
+    code = code != SQLITE_OK ? code
+                             : set_number(store, "base_unix_ms", base->unix_ms);
+    return code != SQLITE_OK
+               ? code
+               : set_number(store, "base_last_app", base->last_app);
+}
+
 static int save_log(struct store *store, const struct raft_save *log)
 {
     int code = SQLITE_OK;
-    if (log->truncate_from != 0) {
+    if (log->base_dirty) {
+        code = save_base(store, &log->base);
+    }
+    if (code == SQLITE_OK && log->truncate_from != 0) {
         code = truncate_log(store, log->truncate_from);
     }
     for (size_t i = 0; code == SQLITE_OK && i < log->entry_count; i++) {
@@ -203,16 +224,26 @@ static void die_of(struct store *store, int code)
         store->path, sqlite3_errmsg(store->writer), code, store->failure);
 }
 
+void rows_must_be_room(struct store *store, int code)
+{
+    if (!is_want_of_room(store, code)) {
+        die_of(store, code);
+    }
+}
+
 enum node_save_result rows_save(struct store *store,
                                 const struct node_save *save)
 {
     int code = transaction(store, save);
     if (code == SQLITE_OK) {
+        if (save->log.base_dirty) {
+            sweep_moved(store, save->log.base.index);
+        }
+        store->sweep_due = store->sweep_due || store->sweep_halted;
+        store->sweep_halted = false;
         return NODE_SAVE_OK;
     }
-    if (!is_want_of_room(store, code)) {
-        die_of(store, code);
-    }
+    rows_must_be_room(store, code);
     if (sqlite3_get_autocommit(store->writer) == 0) {
         run(store, STATEMENT_ROLLBACK);
         kept_rolled_back(store);
@@ -258,13 +289,23 @@ bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry)
     return chained && checksum == (int64_t)checksum_of(entry);
 }
 
-/* The chain before the first row: NODE_READ_CORRUPT where that row is gone. */
+/* The chain before the first row: NODE_READ_GONE where the base is above it,
+ * NODE_READ_CORRUPT where that row should be there and is not. */
 static enum node_read_result read_chain(struct store *store, raft_index index,
                                         struct digest *chain)
 {
-    if (index == store->start.raft.base_index) {
-        *chain = store->start.raft.base_chain;
-        return NODE_READ_OK;
+    sqlite3_stmt *base = store->select_base;
+    bool known = sqlite3_step(base) == SQLITE_ROW;
+    raft_index base_index =
+        known ? (raft_index)sqlite3_column_int64(base, 0) : 0;
+    bool is_base =
+        known && index == base_index &&
+        load_digest((const char *)sqlite3_column_text(base, 1), chain);
+    sqlite3_reset(base);
+    if (!known || is_base || index <= base_index) {
+        return !known    ? NODE_READ_FAILED
+               : is_base ? NODE_READ_OK
+                         : NODE_READ_GONE;
     }
     sqlite3_bind_int64(store->select_chain, 1, (int64_t)index);
     int code = sqlite3_step(store->select_chain);
@@ -319,12 +360,10 @@ static void read_rows(struct store *store, struct read_request *request)
     }
 }
 
-void rows_read(struct store *store, struct read_request *request)
+static void read_all(struct store *store, struct read_request *request)
 {
     struct node_read_answer *answer = &request->answer;
     const struct node_read *read = &request->read;
-    *answer = (struct node_read_answer){
-        .request = read->request, .result = NODE_READ_OK, .first = read->first};
     answer->result = read_chain(store, read->first - 1, &answer->prev_chain);
     if (answer->result != NODE_READ_OK) {
         answer->index = read->first - 1;
@@ -334,4 +373,17 @@ void rows_read(struct store *store, struct read_request *request)
     sqlite3_bind_int64(store->select, 2, (int64_t)read->last);
     read_rows(store, request);
     sqlite3_reset(store->select);
+}
+
+/* In one transaction, lest the base moves between its statements. */
+void rows_read(struct store *store, struct read_request *request)
+{
+    struct node_read_answer *answer = &request->answer;
+    *answer = (struct node_read_answer){.request = request->read.request,
+                                        .result = NODE_READ_FAILED,
+                                        .first = request->read.first};
+    if (sqlite3_exec(store->reader, "BEGIN", NULL, NULL, NULL) == SQLITE_OK) {
+        read_all(store, request);
+    }
+    sqlite3_exec(store->reader, "COMMIT", NULL, NULL, NULL);
 }

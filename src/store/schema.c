@@ -207,7 +207,12 @@ static bool prepare_all(struct store *store, struct store_error *error)
                                       " ORDER BY idx");
     store->select_chain =
         schema_prepare(store->reader, "SELECT chain FROM log WHERE idx = ?");
-    if (store->select == NULL || store->select_chain == NULL) {
+    store->select_base = schema_prepare(
+        store->reader,
+        "SELECT (SELECT value FROM state WHERE name = 'base_index'),"
+        " (SELECT value FROM state WHERE name = 'base_chain')");
+    if (store->select == NULL || store->select_chain == NULL ||
+        store->select_base == NULL) {
         return schema_failed(store, store->reader, error,
                              "its tables are not as they should be");
     }
@@ -242,7 +247,9 @@ void schema_alone(struct store *store)
     }
     sqlite3_finalize(store->select);
     sqlite3_finalize(store->select_chain);
+    sqlite3_finalize(store->select_base);
     store->select = NULL;
+    store->select_base = NULL;
     store->select_chain = NULL;
     sqlite3_close(store->reader);
     store->reader = NULL;

@@ -48,6 +48,12 @@ static bool settle(struct store *store, struct store_error *error)
                          "its WAL cannot be put into the database");
 }
 
+static bool begin_sweep(struct store *store)
+{
+    sweep_begin(store);
+    return true;
+}
+
 static bool open_all(struct store *store, struct store_error *error)
 {
     if (store->options.threads) {
@@ -60,7 +66,8 @@ static bool open_all(struct store *store, struct store_error *error)
     }
     return place_take(store, error) && schema_open(store, error) &&
            settle(store, error) && load_start(store, error) &&
-           settle(store, error) && worker_start(store, error);
+           settle(store, error) && begin_sweep(store) &&
+           worker_start(store, error);
 }
 
 struct store *store_open(const struct store_options *options,
@@ -150,6 +157,7 @@ static void ask_stats(void *context, struct node_store_stats *stats)
     *stats =
         (struct node_store_stats){.saves = store->saves, .rows = store->rows};
     memcpy(sorted, store->latencies_us, sizeof(sorted));
+    uint64_t free_bytes = (uint64_t)(store->free_pages * store->page_bytes);
     pthread_mutex_unlock(&store->mutex);
     size_t count = stats->saves < LATENCIES ? (size_t)stats->saves : LATENCIES;
     qsort(sorted, count, sizeof(sorted[0]), by_value);
@@ -158,6 +166,7 @@ static void ask_stats(void *context, struct node_store_stats *stats)
         stats->save_p99_us = sorted[count * 99 / 100];
         stats->save_max_us = sorted[count - 1];
     }
+    stats->free_bytes = free_bytes;
     stats->db_bytes =
         place_bytes(store->path, "") + place_bytes(store->path, "-wal");
 }

@@ -59,7 +59,18 @@ static void checkpoint(struct store *store)
 {
     pthread_mutex_unlock(&store->mutex);
     schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    int64_t free_pages = sweep_number(store->writer, "PRAGMA freelist_count");
     pthread_mutex_lock(&store->mutex);
+    store->free_pages = free_pages;
+}
+
+static void sweep(struct store *store)
+{
+    pthread_mutex_unlock(&store->mutex);
+    sweep_slice(store);
+    int64_t free_pages = sweep_number(store->writer, "PRAGMA freelist_count");
+    pthread_mutex_lock(&store->mutex);
+    store->free_pages = free_pages;
 }
 
 static struct timespec after_ms(long ms)
@@ -96,6 +107,11 @@ static void *write_thread(void *context)
             }
         } else if (store->stopping) {
             break;
+        } else if (store->sweep_due) {
+            sweep(store);
+            if (wal_is_long(store)) {
+                checkpoint(store);
+            }
         } else if (wait_for_save(store)) {
             checkpoint(store);
         }
@@ -191,6 +207,9 @@ void worker_run(struct store *store)
         if (wal_is_long(store)) {
             checkpoint(store);
         }
+    }
+    if (store->sweep_due) {
+        sweep(store);
     }
     struct read_request *request;
     while ((request = next_read(store)) != NULL) {

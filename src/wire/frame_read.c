@@ -299,6 +299,8 @@ static bool read_append(const struct frame *frame, struct cursor *body,
     message->append.round = cursor_u64(fixed);
     message->append.quiet = (cursor_u8(fixed) & 1) != 0;
     size_t count = cursor_u32(fixed);
+    /* A field that the first frames did not have. */
+    message->append.needed = cursor_left(fixed) < 8 ? 0 : cursor_u64(fixed);
     /* No index of this log is anywhere near the end of the numbers. */
     if (fixed->bad || message->append.prev_index > UINT64_MAX / 2) {
         return false;

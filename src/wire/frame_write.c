@@ -128,6 +128,7 @@ static void put_entry(struct out *out, const struct raft_entry *entry)
  *   2 VOTE_ANSWER    u8 bits (1 pre, 2 granted)
  *   3 APPEND         u64 prev_index  u64 prev_term  16 bytes prev_chain
  *                    u64 commit  u64 round  u8 bits (1 quiet)  u32 entries
+ *                    u64 needed
  *   4 APPEND_ANSWER  u64 match  u64 hint_index  u64 hint_term  u64 last
  *                    u64 round  u8 bits (1 ok)
  *   5 READ           u64 context
@@ -155,6 +156,7 @@ static void put_message_fields(struct buf *buf,
         buf_append_u64(buf, message->append.round);
         buf_append_u8(buf, message->append.quiet);
         buf_append_u32(buf, (uint32_t)message->append.entry_count);
+        buf_append_u64(buf, message->append.needed);
         break;
     case RAFT_MESSAGE_APPEND_ANSWER:
         buf_append_u64(buf, message->append_answer.match);
