@@ -402,6 +402,18 @@ struct node_net net_of(struct host *host)
 
 /* ---- faults ------------------------------------------------------------- */
 
+/* Whoever is told may dial at once, and be given this very wire. */
+static void tell_both(struct wire *wire)
+{
+    uint64_t life = wire->life;
+    for (int i = 0; i < 2 && wire->life == life; i++) {
+        struct wire_end *end = &wire->end[i];
+        if (!end->gone && (end->host == NULL || end->host->node != NULL)) {
+            tell_closed(wire, i);
+        }
+    }
+}
+
 /* Some of what was sent may still arrive; then both ends hear of it. */
 void net_break(struct wire *wire)
 {
@@ -420,12 +432,7 @@ void net_break(struct wire *wire)
             buf_clear(&end->held);
         }
     }
-    for (int i = 0; i < 2 && !wire->is_free; i++) {
-        struct wire_end *end = &wire->end[i];
-        if (!end->gone && (end->host == NULL || end->host->node != NULL)) {
-            tell_closed(wire, i);
-        }
-    }
+    tell_both(wire);
 }
 
 static void give_up(struct world *world, void *subject, uint64_t life)
@@ -435,12 +442,7 @@ static void give_up(struct world *world, void *subject, uint64_t life)
     if (wire->life != life) {
         return;
     }
-    for (int i = 0; i < 2 && !wire->is_free; i++) {
-        struct wire_end *end = &wire->end[i];
-        if (!end->gone && end->host->node != NULL) {
-            tell_closed(wire, i);
-        }
-    }
+    tell_both(wire);
 }
 
 void net_half_open(struct wire *wire)
@@ -497,6 +499,7 @@ void net_host_gone(struct host *host)
                     prng_range(&host->world->prng, 100, late));
         }
     }
+    assert(host->wires.count == 0);
 }
 
 /* ---- apps --------------------------------------------------------------- */
