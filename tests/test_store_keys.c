@@ -104,6 +104,29 @@ static void a_start_brings_the_newest_keys(void **state)
     store_close(store);
 }
 
+/* Nothing but the tail's keys is to be remembered, and not even all of those:
+ * what is packed ends before the tail. */
+static void a_tail_may_have_more_keys_than_are_remembered(void **state)
+{
+    (void)state;
+    struct store_error error = {0};
+    struct store_options options = {.directory = place_directory,
+                                    .version = "test",
+                                    .tail_bytes_max = 100000,
+                                    .key_window = 2};
+    struct store *store = open_place();
+    save(store, 1, 120, 120);
+    store_close(store);
+    store = store_open(&options, &error);
+    assert_non_null(store);
+    assert_true(store_start(store)->raft.tail_count > 50);
+    check_keys(store,
+               store_start(store)->raft.last -
+                   store_start(store)->raft.tail_count,
+               120);
+    store_close(store);
+}
+
 /* Rows 1 .. `last` go, as compaction does it. */
 static void compact(struct store *store, raft_index last)
 {
@@ -250,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PLACE(a_start_brings_the_newest_keys),
+        WITH_PLACE(a_tail_may_have_more_keys_than_are_remembered),
         WITH_PLACE(keys_outlive_their_rows),
         WITH_PLACE(what_is_undone_is_not_counted),
         WITH_PLACE(another_base_brings_its_own_keys),

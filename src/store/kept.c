@@ -114,6 +114,8 @@ bool kept_load(struct store *store, raft_index before,
     raft_index upto = state_of(store, "keys_upto");
     raft_index old = old_enough(store, raft->commit);
     forgotten = old > forgotten ? old : forgotten;
+    /* The tail brings its keys in any case, also more than are remembered. */
+    forgotten = forgotten < before ? forgotten : before - 1;
     keys_pack_begin(&packed, forgotten);
     bool done = pack_rows(store, &packed,
                           "SELECT idx, key FROM keys WHERE idx > ? AND idx < ?"
