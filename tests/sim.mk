@@ -4,7 +4,8 @@ check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/crash_vfs.c tests/crash_vfs.h \
 	tests/sim/app.c tests/sim/app.h \
-	tests/sim/ask.c tests/sim/ask_log.c tests/sim/ask_node.c \
+	tests/sim/ask.c tests/sim/ask_key.c tests/sim/ask_log.c \
+	tests/sim/ask_node.c \
 	tests/sim/ask_stream.c tests/sim/ask_submit.c \
 	tests/sim/check.c \
 	tests/sim/disk.c \
@@ -12,6 +13,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/happened.c tests/sim/happened.h \
 	tests/sim/history.c \
 	tests/sim/host.c \
+	tests/sim/keys.c \
 	tests/sim/limits.c \
 	tests/sim/main.c \
 	tests/sim/many.c \

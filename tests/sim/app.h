@@ -18,7 +18,8 @@ struct asked {
     uint64_t number;         /* of a SUBMIT; 0: it is none */
     raft_index known_before; /* known_max when this was asked */
     raft_index argument;
-    raft_term fence; /* of a SUBMIT … TERM */
+    uint64_t key;         /* of OUTCOME */
+    raft_index key_known; /* … its newest entry known when this was asked */
 };
 
 struct channel {
@@ -46,6 +47,7 @@ struct app {
     unsigned acks_open;            /* of this stream, not answered yet */
     raft_term event_term;          /* of the last `role` of this connection */
     raft_term token;               /* of the last `role leader`; 0: none */
+    uint64_t again; /* the key of a SUBMIT whose end is not known; 0: none */
     node_conn next_conn;
     uint64_t acknowledged;
     bool stopping;
@@ -72,6 +74,11 @@ void ask_forget(struct app *app);
 struct asked *ask_note(struct app *app, answer_check *check);
 /* An error whose code is `word`. */
 bool ask_is_error(const struct resp_value *value, const char *word);
+/* The text of an error, ended by NUL; good until the next call. */
+const char *ask_text(const struct resp_value *value);
+/* Too late, or nobody leads: an error of what changes nothing. */
+void ask_timed_out(struct app *app, const char *what,
+                   const struct resp_value *value);
 bool ask_is_text(const struct resp_value *value, const char *text);
 /* The run fails: `what` was answered in a way that cannot be. */
 void ask_wrong(struct app *app, const char *what,
@@ -86,6 +93,7 @@ void ask_check_no_gap(struct app *app, raft_index after, raft_index index);
 typedef void ask_command(struct app *app, struct buf *buf);
 
 ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
+ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */
 

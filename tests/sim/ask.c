@@ -22,6 +22,13 @@ bool ask_is_error(const struct resp_value *value, const char *word)
            memcmp(value->data, word, length) == 0 && value->data[length] == ' ';
 }
 
+const char *ask_text(const struct resp_value *value)
+{
+    static char text[512];
+    snprintf(text, sizeof(text), "%.*s", (int)value->size, value->data);
+    return text;
+}
+
 void ask_wrong(struct app *app, const char *what,
                const struct resp_value *value)
 {
@@ -43,8 +50,8 @@ bool ask_is_text(const struct resp_value *value, const char *text)
 static const struct {
     unsigned weight;
     ask_command *ask;
-} asks[] = {{58, ask_submit}, {15, ask_barrier}, {8, ask_wait},
-            {7, ask_read},    {3, ask_ping},     {3, ask_echo},
+} asks[] = {{58, ask_submit}, {15, ask_barrier}, {8, ask_wait},   {7, ask_read},
+            {6, ask_outcome}, {3, ask_digest},   {3, ask_ping},   {3, ask_echo},
             {3, ask_role},    {2, ask_about},    {1, ask_too_big}};
 
 void ask_one(struct app *app, struct buf *buf)
@@ -103,7 +110,10 @@ void ask_forget(struct app *app)
 {
     for (size_t i = 0; i < app->open_count; i++) {
         if (app->open[i].number != 0) {
-            app->world->checks.submits[app->open[i].number].fate = FATE_UNKNOWN;
+            struct submit *submit =
+                &app->world->checks.submits[app->open[i].number];
+            submit->fate = FATE_UNKNOWN;
+            app->again = submit->key;
         }
     }
     app->open_count = 0;

@@ -6,8 +6,8 @@
 #include "app.h"
 #include "base/mem.h"
 
-static void timed_out(struct app *app, const char *what,
-                      const struct resp_value *value)
+void ask_timed_out(struct app *app, const char *what,
+                   const struct resp_value *value)
 {
     static const char *const words[] = {"TIMEOUT", "NOLEADER", "NOTLEADER",
                                         "NOCONFIG", "BUSY"};
@@ -24,7 +24,7 @@ static void barrier_answered(struct app *app, const struct asked *asked,
                              const struct resp_value *value)
 {
     if (value->type != RESP_INTEGER) {
-        timed_out(app, "BARRIER", value);
+        ask_timed_out(app, "BARRIER", value);
         return;
     }
     if ((raft_index)value->integer < asked->known_before) {
@@ -51,7 +51,7 @@ static void wait_answered(struct app *app, const struct asked *asked,
                           const struct resp_value *value)
 {
     if (value->type != RESP_INTEGER) {
-        timed_out(app, "WAIT", value);
+        ask_timed_out(app, "WAIT", value);
         return;
     }
     raft_index index = (raft_index)value->integer;
@@ -83,6 +83,7 @@ void ask_check_entry(struct app *app, const struct resp_value *fields)
                    (unsigned long long)index);
     }
     history_known(app->world, index);
+    keys_known(&app->world->checks, index);
     const struct committed *committed = &checks->log[index - 1];
     uint64_t number = history_number(fields[2].data, fields[2].size);
     if (committed->submit != number ||

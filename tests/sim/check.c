@@ -126,6 +126,36 @@ static const struct raft_entry *on_quorum(struct world *world, raft_index index,
     return entry;
 }
 
+/* The digest as raftsc-db(5) defines it, of all that is committed. */
+static void check_chain(struct world *world, const struct raft_entry *entry)
+{
+    const struct checks *checks = &world->checks;
+    size_t key_size = entry->key == NULL ? 0 : entry->key->size;
+    size_t size = entry->payload == NULL ? 0 : entry->payload->size;
+    struct digest zeros = {{0}};
+    struct buf buf = {0};
+    buf_append(&buf,
+               entry->index == 1 ? zeros.bytes
+                                 : checks->log[entry->index - 2].chain.bytes,
+               DIGEST_SIZE);
+    buf_append_u64(&buf, entry->index);
+    buf_append_u64(&buf, entry->term);
+    buf_append_u64(&buf, entry->unix_ms);
+    buf_append_u8(&buf, entry->kind);
+    buf_append_u8(&buf, entry->flags);
+    buf_append_u16(&buf, (uint16_t)key_size);
+    buf_append_u64(&buf, size);
+    buf_append(&buf, key_size == 0 ? "" : (const void *)entry->key->data,
+               key_size);
+    buf_append(&buf, size == 0 ? "" : (const void *)entry->payload->data, size);
+    if (!digest_equal(digest_of(buf.data, buf.size), entry->chain)) {
+        world_fail(world, "the digest is that of the log",
+                   "entry %llu has another one",
+                   (unsigned long long)entry->index);
+    }
+    buf_free(&buf);
+}
+
 static void add_committed(struct world *world, raft_term during,
                           const struct raft_entry *entry)
 {
@@ -137,9 +167,11 @@ static void add_committed(struct world *world, raft_term during,
                                     .during = during,
                                     .kind = entry->kind,
                                     .chain = entry->chain};
+    check_chain(world, entry);
     if (entry->kind == RAFT_KIND_APP) {
         committed->submit =
             history_number(entry->payload->data, entry->payload->size);
+        history_committed(world, entry);
     }
     if ((entry->kind == RAFT_KIND_CONFIG) != (entry->index == 1)) {
         world_fail(world, "configurations",
@@ -331,6 +363,8 @@ void check_free(struct checks *checks)
 {
     free(checks->log);
     free(checks->submits);
+    free(checks->keys);
+    free(checks->keyed);
     free(checks->seen);
     free(checks->seen_first);
     map_free(&checks->leaders);

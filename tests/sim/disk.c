@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/keys.h"
 #include "world.h"
 
 static void truncate_to(struct disk *disk, size_t count)
@@ -287,6 +288,31 @@ static void show_log(struct disk *disk, struct raft_start *raft)
     }
 }
 
+/* The keys of entries before the tail, those that are remembered: as many as
+ * a store would find, or some more. */
+static void show_keys(struct host *host, struct raft_start *raft)
+{
+    struct disk *disk = &host->disk;
+    size_t before = disk->count - raft->tail_count;
+    size_t left = host->key_window + prng_below(&host->world->prng, 3);
+    raft_index forgotten = disk->commit < before ? disk->commit : before;
+    for (; forgotten > 0 && left > 0; forgotten--) {
+        left -= disk->entries[forgotten - 1].key != NULL;
+    }
+    while (forgotten > 0 && disk->entries[forgotten - 1].key == NULL) {
+        forgotten--;
+    }
+    keys_pack_begin(&disk->keys, forgotten);
+    for (raft_index at = forgotten + 1; at <= before; at++) {
+        const struct blob *key = disk->entries[at - 1].key;
+        if (key != NULL) {
+            keys_pack_add(&disk->keys, at, key->data, key->size);
+        }
+    }
+    raft->keys = disk->keys.data;
+    raft->keys_size = disk->keys.size;
+}
+
 static void model_start(struct host *host, struct node_start *start)
 {
     struct disk *disk = &host->disk;
@@ -310,6 +336,7 @@ static void model_start(struct host *host, struct node_start *start)
         disk->count == 0 ? 0 : (size_t)prng_range(prng, least, disk->count);
     raft->tail = disk->count == 0 ? NULL : &disk->entries[disk->count - tail];
     raft->tail_count = tail;
+    show_keys(host, raft);
 }
 
 void disk_start(struct host *host, struct node_start *start)
@@ -338,6 +365,7 @@ void disk_started(struct host *host)
     disk->runs = NULL;
     disk->configs = NULL;
     disk->others = NULL;
+    buf_free(&disk->keys);
 }
 
 void disk_free(struct disk *disk)

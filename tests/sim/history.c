@@ -22,7 +22,7 @@ uint64_t history_submit(struct world *world, size_t size)
                checks->submit_count + 2, sizeof(*checks->submits));
     checks->submit_count++;
     checks->submits[checks->submit_count] =
-        (struct submit){.fate = FATE_OPEN, .size = size};
+        (struct submit){.size = size, .after = RAFT_INDEX_NONE};
     return checks->submit_count;
 }
 
@@ -59,7 +59,49 @@ void history_acked(struct world *world, uint64_t number, raft_index index,
     checks->submits[number].fate = FATE_ACKED;
     checks->submits[number].index = index;
     history_known(world, index);
+    keys_known(checks, index);
     world_happened(world, HAPPENED_ACKED);
+}
+
+void history_found(struct world *world, uint64_t number, raft_index index)
+{
+    struct checks *checks = &world->checks;
+    if (keys_at(checks, index) != checks->submits[number].key) {
+        world_fail(world, "acknowledged is committed",
+                   "SUBMIT %llu is acknowledged as entry %llu, which has "
+                   "another key",
+                   (unsigned long long)number, (unsigned long long)index);
+    }
+    checks->submits[number].fate = FATE_FOUND;
+    history_known(world, index);
+    keys_known(checks, index);
+    world_happened(world, HAPPENED_FOUND);
+}
+
+void history_committed(struct world *world, const struct raft_entry *entry)
+{
+    struct checks *checks = &world->checks;
+    uint64_t number = checks->log[entry->index - 1].submit;
+    if (number == 0 || number > checks->submit_count) {
+        world_fail(world, "only what was asked is in the log",
+                   "entry %llu is nobody's", (unsigned long long)entry->index);
+    }
+    const struct submit *submit = &checks->submits[number];
+    if (submit->fence != 0 && entry->term != submit->fence) {
+        world_fail(world, "fencing", "SUBMIT TERM %llu is entry %llu of t%llu",
+                   (unsigned long long)submit->fence,
+                   (unsigned long long)entry->index,
+                   (unsigned long long)entry->term);
+    }
+    if (checks->last_app > submit->after) {
+        world_fail(world, "compare and append",
+                   "SUBMIT AFTER %llu is entry %llu, and %llu is between them",
+                   (unsigned long long)submit->after,
+                   (unsigned long long)entry->index,
+                   (unsigned long long)checks->last_app);
+    }
+    keys_committed(world, entry);
+    checks->last_app = entry->index;
 }
 
 /* Each SUBMIT is in the log at most once; never if it was refused; and where
@@ -73,10 +115,6 @@ void history_end(struct world *world)
         if (checks->log[i].kind != RAFT_KIND_APP) {
             continue;
         }
-        if (number == 0 || number > checks->submit_count) {
-            world_fail(world, "only what was asked is in the log",
-                       "entry %zu is nobody's", i + 1);
-        }
         if (found[number] != 0) {
             world_fail(world, "nothing is in the log twice",
                        "SUBMIT %llu is at %llu and at %zu",
@@ -84,7 +122,8 @@ void history_end(struct world *world)
                        (unsigned long long)found[number], i + 1);
         }
         found[number] = i + 1;
-        if (checks->submits[number].fate == FATE_REFUSED) {
+        if (checks->submits[number].fate == FATE_REFUSED ||
+            checks->submits[number].fate == FATE_FOUND) {
             world_fail(world, "what was refused is not in the log",
                        "SUBMIT %llu is entry %zu", (unsigned long long)number,
                        i + 1);

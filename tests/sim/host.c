@@ -131,7 +131,7 @@ static struct node_settings settings_of(const struct host *host)
         .max_clients = 100,
         .max_pending_bytes = MAX_PENDING_BYTES,
         .cache_bytes = world->mix.cache_bytes,
-        .key_window = 262144,
+        .key_window = host->key_window,
         .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,
@@ -156,10 +156,19 @@ static int64_t some_drift(struct world *world)
     return (int64_t)prng_below(&world->prng, most * 2 + 1) - (int64_t)most;
 }
 
+/* The nodes of a cluster should agree, and sometimes do not. */
+static uint64_t some_window(struct world *world)
+{
+    uint64_t window = world->mix.key_window;
+    return world->mix.key_windows ? prng_range(&world->prng, window, window + 9)
+                                  : window;
+}
+
 void host_start(struct host *host)
 {
     struct world *world = host->world;
     assert(host->node == NULL);
+    host->key_window = some_window(world);
     struct node_settings settings = settings_of(host);
     struct node_start start;
     disk_start(host, &start);

@@ -22,6 +22,9 @@ static void draw_cluster(struct mix *mix, struct prng *prng)
         mix->hosts += (unsigned)prng_range(prng, 1, 2);
     }
     mix->forward = !prng_chance(prng, 5);
+    static const uint64_t windows[] = {1, 2, 3, 7, 20, 262144, 262144, 262144};
+    mix->key_window = windows[prng_below(prng, 8)];
+    mix->key_windows = prng_chance(prng, 4);
     mix->cache_bytes = prng_chance(prng, 2) ? 4096 : (uint64_t)1024 * 1024;
     mix->sqlite = prng_chance(prng, 8);
     if (prng_chance(prng, 3)) {
@@ -62,6 +65,8 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     mix->ask_gap_us = prng_range(prng, 100, 1500) * 1000;
     mix->burst = (unsigned)prng_range(prng, 1, 16);
     mix->large = prng_chance(prng, 10);
+    mix->keyed = prng_chance(prng, 3) ? 0 : (unsigned)prng_range(prng, 50, 900);
+    mix->after = prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 400);
 }
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -96,11 +101,14 @@ void mix_show(const struct world *world)
         world, NULL,
         "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "
         "per mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
-        "%llu in flight, drift %llu ppm, aim %u, fall %u",
+        "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
+        "%llu remembered%s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
         (unsigned long long)mix->cache_bytes, mix->forward ? "yes" : "no",
         (unsigned long long)mix->append_entries_max,
         (unsigned long long)mix->inflight_messages_max,
-        (unsigned long long)mix->drift_ppm, mix->aim, mix->fall);
+        (unsigned long long)mix->drift_ppm, mix->aim, mix->fall, mix->keyed,
+        (unsigned long long)mix->key_window,
+        mix->key_windows ? " or more" : "");
 }

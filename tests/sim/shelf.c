@@ -174,7 +174,7 @@ const struct node_start *shelf_open(struct host *host)
         .id = host->id,
         .version = "sim",
         .tail_bytes_max = (size_t)prng_range(prng, 1000, 100000),
-        .key_window = 262144,
+        .key_window = host->key_window,
         .vfs = "crash",
         .checkpoint_pages = (int)prng_range(prng, 10, 300),
         .instance_seed = host->disk.identity.instance};

@@ -15,7 +15,7 @@
  *   app.c       apps and their connections; ask.c, ask_*.c what they ask and
  *               hear
  *   check.c     what must hold after every turn; limits.c what may not grow;
- *               history.c what apps saw
+ *               history.c what apps saw; keys.c what is so of keys
  *   many.c      many seeds in many processes; shrink.c a smaller run
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
@@ -105,6 +105,10 @@ struct mix {
     unsigned late;        /* … once more much later, by another way */
     uint64_t save_us;     /* of a save, at most */
     uint64_t cache_bytes; /* of a node: small ones make the store read */
+    uint64_t key_window;  /* so many keys are remembered, at least */
+    bool key_windows;     /* … and by some nodes more */
+    unsigned keyed;       /* SUBMITs with a key, per mille */
+    unsigned after;       /* … with AFTER */
     bool forward;
     uint64_t append_entries_max; /* of one message; 0: as it ships */
     uint64_t inflight_messages_max;
@@ -135,6 +139,7 @@ struct disk {
     struct raft_run *runs;
     struct raft_config_entry *configs;
     raft_index *others;
+    struct buf keys;
     /* Faults: */
     bool full;
     bool slow;
@@ -181,6 +186,7 @@ struct host {
     uint64_t turn_at_us; /* the next turn that is noted; 0: none */
     uint64_t wall_us;    /* added to the world's time: clocks differ */
     int64_t drift_ppm;   /* its clock is that much too fast */
+    uint64_t key_window; /* of this life */
     bool left;           /* broken for good … */
     bool cut_off;        /* … and not only its disk */
     bool may_start;      /* false: dead for good */
@@ -287,13 +293,30 @@ raft_index app_followed(const struct app *app);
 
 /* ---- checks (check.c, history.c) ---------------------------------------- */
 
-enum fate { FATE_OPEN, FATE_ACKED, FATE_REFUSED, FATE_UNKNOWN };
+enum fate {
+    FATE_OPEN,
+    FATE_ACKED,
+    FATE_FOUND, /* answered with another one of its key */
+    FATE_REFUSED,
+    FATE_UNKNOWN
+};
 
 /* One SUBMIT of any app: its payload begins with its number. */
 struct submit {
     enum fate fate;
     raft_index index; /* FATE_ACKED */
     size_t size;
+    uint64_t key;     /* its number; 0: it has none */
+    raft_index after; /* RAFT_INDEX_NONE: any */
+    raft_term fence;  /* 0: any */
+};
+
+/* A key that apps submit with. */
+struct sim_key {
+    raft_index since; /* with each attempt; RAFT_INDEX_NONE: with none */
+    raft_index known; /* the newest entry of it that an app was told of */
+    raft_index last;  /* the newest committed one; 0: none */
+    uint64_t ordinal; /* … counted among all that have a key, from 1 */
 };
 
 struct committed {
@@ -318,9 +341,16 @@ struct checks {
     struct submit *submits; /* by number, from 1 */
     size_t submit_count;
     size_t submit_capacity;
+    raft_index last_app;  /* of those that are committed */
     raft_index known_max; /* committed, as any app was told so far */
-    struct map leaders;   /* term -> struct host */
-    struct seen *seen;    /* from 1 */
+    struct sim_key *keys; /* by number, from 1; 0 is nobody's */
+    uint64_t key_count;
+    size_t key_capacity;
+    raft_index *keyed; /* committed entries that have a key */
+    size_t keyed_count;
+    size_t keyed_capacity;
+    struct map leaders; /* term -> struct host */
+    struct seen *seen;  /* from 1 */
     size_t seen_count;
     size_t seen_capacity;
     size_t *seen_first; /* by index - 1 */
@@ -346,9 +376,29 @@ void history_acked(struct world *world, uint64_t number, raft_index index,
                    raft_index known_before);
 /* An app was told that this is committed. */
 void history_known(struct world *world, raft_index index);
+/* It was answered with entry `index`, which another SUBMIT of its key made. */
+void history_found(struct world *world, uint64_t number, raft_index index);
+/* It was committed, for the first time anywhere: what it asked for is so. */
+void history_committed(struct world *world, const struct raft_entry *entry);
 /* The payload's number, or 0. */
 uint64_t history_number(const void *data, size_t size);
 void history_end(struct world *world);
+
+/* ---- keys (keys.c) ------------------------------------------------------ */
+
+/* A new one, or one that was used lately. */
+uint64_t keys_some(struct world *world);
+size_t keys_text(uint64_t key, char text[RAFT_KEY_MAX + 1]);
+/* The key of a committed entry; 0: none. */
+uint64_t keys_at(const struct checks *checks, raft_index index);
+/* An app was told of this entry. */
+void keys_known(struct checks *checks, raft_index index);
+void keys_committed(struct world *world, const struct raft_entry *entry);
+/* "FORGOTTEN …", said to OUTCOME and to SUBMIT, must be true. */
+void keys_forgotten_now(struct world *world, const char *text,
+                        raft_index since);
+void keys_forgotten_by_leader(struct world *world, const char *text,
+                              raft_index since);
 
 /* Ends the run: the seed, the time, which rule was violated, and how. */
 void world_fail(struct world *world, const char *rule, const char *format, ...)
