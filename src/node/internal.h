@@ -105,10 +105,11 @@ struct node {
     size_t submit_open;         /* SUBMITs that are not answered yet */
     size_t submit_inflight;     /* handed over, not yet accepted or refused */
     size_t submit_bytes;        /* payload of all that is not answered yet */
-    struct wheel_timer submit_hold; /* on: a leader's refusal is fresh … */
-    raft_term submit_held_term;     /* … of this term */
-    uint64_t next_forward;          /* begins anew, higher, with each boot */
-    struct map forwards;         /* number -> request, while handed to a peer */
+    struct wheel_timer submit_hold; /* on: a refusal is fresh … */
+    raft_id submit_held_by;     /* … of this node, taken for the leader … */
+    raft_term submit_held_term; /* … of this term */
+    uint64_t next_forward;      /* begins anew, higher, with each boot */
+    struct map forwards;        /* number -> request, while handed to a peer */
     struct list forward_answers; /* to peers, gathered in this turn */
 
     /* pending.c */

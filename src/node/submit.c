@@ -316,8 +316,9 @@ void submit_pump(struct node *node)
     if (list_empty(&node->submit_queue)) {
         return;
     }
-    bool held =
-        node->submit_hold.at_us != 0 && node->submit_held_term == status.term;
+    bool held = node->submit_hold.at_us != 0 &&
+                node->submit_held_by == status.leader &&
+                node->submit_held_term == status.term;
     if (status.role == RAFT_ROLE_LEADER) {
         hand_to_core(node);
     } else if (status.leader == RAFT_ID_NONE || held) {
@@ -385,11 +386,13 @@ static void fire_nothing(struct node *node, struct wheel_timer *timer)
 }
 
 /* Who was taken for the leader is not: until this node has heard more, asking
- * again at once would only keep both busy. */
-static void hold_off(struct node *node)
+ * it again at once would only keep both busy.  Anybody else who leads is asked
+ * at once. */
+static void hold_off(struct node *node, raft_id peer)
 {
     struct raft_status status;
     raft_status(node->raft, &status);
+    node->submit_held_by = peer;
     node->submit_held_term = status.term;
     wheel_set(&node->wheel, &node->submit_hold,
               node->now.mono_us + node->settings.heartbeat_us, fire_nothing);
@@ -419,10 +422,10 @@ static void decide(struct node *node, struct request *request,
                       (unsigned long long)answer->index);
         break;
     case FRAME_FORWARD_NOT_LEADER:
+        hold_off(node, request->peer);
         leave_stage(node, request);
         request->stage = REQUEST_REFUSED;
         list_push_back(&node->submit_refused, &request->held);
-        hold_off(node);
         break;
     case FRAME_FORWARD_BUSY:
         end_submit(node, request);
