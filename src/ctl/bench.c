@@ -126,12 +126,12 @@ static void add_request(struct bench *bench, struct channel *channel,
                         uint64_t due_us)
 {
     enum bench_kind kind = choose(bench);
-    uint64_t index = 0;
+    uint64_t number = bench->result->sent;
 
     if (kind == BENCH_READ)
-        index = prng_range(&bench->prng, bench->plan->read_first,
-                           bench->plan->read_last);
-    channel_add(channel, kind, due_us, index);
+        number = prng_range(&bench->prng, bench->plan->read_first,
+                            bench->plan->read_last);
+    channel_add(channel, kind, due_us, number);
     bench->result->sent++;
 }
 
@@ -360,7 +360,7 @@ bool bench_run(const struct bench_plan *plan, struct bench_result *result)
     prng_seed(&bench.prng, 1);
     for (unsigned kind = 0; kind < BENCH_KINDS; kind++)
         bench.share_total += plan->shares[kind];
-    bench_requests_make(&bench.requests, plan->payload_bytes);
+    bench_requests_make(&bench.requests, plan);
     bench.channels = x_calloc((size_t)plan->clients, sizeof(*bench.channels));
     connected = connect_all(&bench);
     if (connected) {

@@ -41,6 +41,7 @@ struct bench_plan {
     uint64_t requests;    /* 0: any number */
     uint64_t rate;        /* a second, of all clients; 0: as many as go */
     uint64_t shares[BENCH_KINDS];
+    bool keys;           /* each submit has one of its own */
     uint64_t read_first; /* READ asks for one of these indexes */
     uint64_t read_last;
 };
@@ -72,12 +73,14 @@ bool bench_run(const struct bench_plan *plan, struct bench_result *result);
 
 /* What all connections send, made once. */
 struct bench_requests {
-    struct buf submit;
+    struct buf submit; /* with keys: all but the key */
+    bool keys;
+    uint64_t run; /* of a key: others than in any other run */
     struct buf barrier;
 };
 
 void bench_requests_make(struct bench_requests *requests,
-                         uint64_t payload_bytes);
+                         const struct bench_plan *plan);
 void bench_requests_free(struct bench_requests *requests);
 
 struct channel;
@@ -90,10 +93,10 @@ int channel_descriptor(const struct channel *channel);
 
 bool channel_has_room(const struct channel *channel);
 size_t channel_under_way(const struct channel *channel);
-/* One more request, due at `due_us`; channel_has_room().  `index` is what READ
- * asks for.  Nothing is sent yet. */
+/* One more request, due at `due_us`; channel_has_room().  `number` is the index
+ * that READ asks for, or that of a submit's key.  Nothing is sent yet. */
 void channel_add(struct channel *channel, enum bench_kind kind, uint64_t due_us,
-                 uint64_t index);
+                 uint64_t number);
 
 /* Sends what can be sent.  False: the rest has to wait until it is writable. */
 bool channel_send(struct channel *channel);

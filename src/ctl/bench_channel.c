@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,13 +20,15 @@
 #include "ctl/client.h"
 #include "ctl/scan.h"
 
-#define PIECES_MAX 64
-#define READ_REQUEST_SIZE 80
+#define SENT_MAX 64 /* requests in one system call */
+#define PIECES 2    /* of one request; the second one may be empty */
+#define OWN_SIZE 80 /* what a request has that no other has */
+#define KEY_TEXT_SIZE 32
 #define RECEIVE_SIZE ((size_t)64 * 1024)
 
 struct flight {
     uint64_t due_us;
-    uint64_t index; /* BENCH_READ */
+    uint64_t number;
     enum bench_kind kind;
 };
 
@@ -45,18 +48,23 @@ struct channel {
 /* ---- what is sent ------------------------------------------------------- */
 
 void bench_requests_make(struct bench_requests *requests,
-                         uint64_t payload_bytes)
+                         const struct bench_plan *plan)
 {
     uint8_t *payload;
 
-    *requests = (struct bench_requests){0};
-    buf_printf(&requests->submit, "*2\r\n$6\r\nSUBMIT\r\n$%" PRIu64 "\r\n",
-               payload_bytes);
-    payload = buf_reserve(&requests->submit, (size_t)payload_bytes);
-    for (uint64_t i = 0; i < payload_bytes; i++)
+    *requests = (struct bench_requests){.keys = plan->keys};
+    buf_printf(&requests->submit, "*%d\r\n$6\r\nSUBMIT\r\n$%" PRIu64 "\r\n",
+               plan->keys ? 4 : 2, plan->payload_bytes);
+    payload = buf_reserve(&requests->submit, (size_t)plan->payload_bytes);
+    for (uint64_t i = 0; i < plan->payload_bytes; i++)
         payload[i] = (uint8_t)('a' + i % 26);
-    requests->submit.size += (size_t)payload_bytes;
+    requests->submit.size += (size_t)plan->payload_bytes;
     buf_append_text(&requests->submit, "\r\n");
+    if (plan->keys)
+        buf_printf(&requests->submit, "$3\r\nKEY\r\n$%d\r\n", KEY_TEXT_SIZE);
+    if (getrandom(&requests->run, sizeof(requests->run), 0) !=
+        (ssize_t)sizeof(requests->run))
+        die(EXIT_STATUS_SOFTWARE, "getrandom: %s", strerror(errno));
     buf_append_text(&requests->barrier, "*1\r\n$7\r\nBARRIER\r\n");
 }
 
@@ -66,32 +74,55 @@ void bench_requests_free(struct bench_requests *requests)
     buf_free(&requests->barrier);
 }
 
-/* The bytes of a request; `space` is for those that are made on the spot,
- * always the same for the same flight. */
-static struct iovec flight_bytes(const struct channel *channel,
-                                 const struct flight *flight,
-                                 char space[READ_REQUEST_SIZE])
+static struct iovec piece_of(const struct buf *buf)
+{
+    return (struct iovec){buf->data, buf->size};
+}
+
+static size_t write_read(char own[OWN_SIZE], uint64_t number)
 {
     char index[24];
-    int size;
+    int size = snprintf(index, sizeof(index), "%" PRIu64, number);
 
+    return (size_t)snprintf(own, OWN_SIZE,
+                            "*4\r\n$4\r\nREAD\r\n$%d\r\n%s\r\n$5\r\nCOUNT\r\n"
+                            "$1\r\n1\r\n",
+                            size, index);
+}
+
+static size_t write_key(const struct bench_requests *requests,
+                        char own[OWN_SIZE], uint64_t number)
+{
+    if (!requests->keys)
+        return 0;
+    return (size_t)snprintf(own, OWN_SIZE, "%016" PRIx64 "%016" PRIx64 "\r\n",
+                            requests->run, number);
+}
+
+/* The bytes of a request; `own` is for those that are made on the spot, always
+ * the same for the same flight. */
+static void flight_bytes(const struct bench_requests *requests,
+                         const struct flight *flight, char own[OWN_SIZE],
+                         struct iovec pieces[PIECES])
+{
+    size_t size = 0;
+
+    pieces[0] = (struct iovec){0};
     switch (flight->kind) {
     case BENCH_SUBMIT:
-        return (struct iovec){channel->requests->submit.data,
-                              channel->requests->submit.size};
+        pieces[0] = piece_of(&requests->submit);
+        size = write_key(requests, own, flight->number);
+        break;
     case BENCH_BARRIER:
-        return (struct iovec){channel->requests->barrier.data,
-                              channel->requests->barrier.size};
+        pieces[0] = piece_of(&requests->barrier);
+        break;
     case BENCH_READ:
+        size = write_read(own, flight->number);
+        break;
     case BENCH_KINDS:
         break;
     }
-    size = snprintf(index, sizeof(index), "%" PRIu64, flight->index);
-    size = snprintf(space, READ_REQUEST_SIZE,
-                    "*4\r\n$4\r\nREAD\r\n$%d\r\n%s\r\n$5\r\nCOUNT\r\n"
-                    "$1\r\n1\r\n",
-                    size, index);
-    return (struct iovec){space, (size_t)size};
+    pieces[1] = (struct iovec){own, size};
 }
 
 /* ---- one of them -------------------------------------------------------- */
@@ -139,47 +170,62 @@ static struct flight *flight_at(const struct channel *channel, size_t i)
 }
 
 void channel_add(struct channel *channel, enum bench_kind kind, uint64_t due_us,
-                 uint64_t index)
+                 uint64_t number)
 {
     *flight_at(channel, channel->count) =
-        (struct flight){.due_us = due_us, .index = index, .kind = kind};
+        (struct flight){.due_us = due_us, .number = number, .kind = kind};
     channel->count++;
 }
 
-/* So many bytes are gone. */
+/* So many bytes are gone, of this many flights. */
 static void note_sent(struct channel *channel, size_t bytes,
                       const struct iovec *pieces, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (bytes < pieces[i].iov_len) {
+        size_t size = 0;
+
+        for (size_t j = 0; j < PIECES; j++)
+            size += pieces[PIECES * i + j].iov_len;
+        if (bytes < size) {
             channel->sent_bytes += bytes;
             return;
         }
-        bytes -= pieces[i].iov_len;
+        bytes -= size;
         channel->sent++;
         channel->sent_bytes = 0;
     }
 }
 
+/* These have been sent before. */
+static void skip(struct iovec *pieces, size_t bytes)
+{
+    for (size_t i = 0; i < PIECES; i++) {
+        size_t gone = bytes < pieces[i].iov_len ? bytes : pieces[i].iov_len;
+
+        pieces[i].iov_base = (char *)pieces[i].iov_base + gone;
+        pieces[i].iov_len -= gone;
+        bytes -= gone;
+    }
+}
+
 bool channel_send(struct channel *channel)
 {
-    char spaces[PIECES_MAX][READ_REQUEST_SIZE];
-    struct iovec pieces[PIECES_MAX];
+    char own[SENT_MAX][OWN_SIZE];
+    struct iovec pieces[SENT_MAX * PIECES];
 
     while (channel->sent < channel->count) {
         struct msghdr message = {.msg_iov = pieces};
         size_t count = 0;
         ssize_t gone;
 
-        while (count < PIECES_MAX && channel->sent + count < channel->count) {
-            pieces[count] =
-                flight_bytes(channel, flight_at(channel, channel->sent + count),
-                             spaces[count]);
+        while (count < SENT_MAX && channel->sent + count < channel->count) {
+            flight_bytes(channel->requests,
+                         flight_at(channel, channel->sent + count), own[count],
+                         pieces + PIECES * count);
             count++;
         }
-        pieces[0].iov_base = (char *)pieces[0].iov_base + channel->sent_bytes;
-        pieces[0].iov_len -= channel->sent_bytes;
-        message.msg_iovlen = count;
+        skip(pieces, channel->sent_bytes);
+        message.msg_iovlen = PIECES * count;
         gone = sendmsg(channel->fd, &message, MSG_NOSIGNAL);
         if (gone < 0 && errno == EINTR)
             continue;

@@ -268,6 +268,8 @@ void bench_print_json(const struct bench_plan *plan,
     json_named_u64(&json, "clients", plan->clients);
     json_named_u64(&json, "depth", plan->depth);
     json_named_u64(&json, "payload_bytes", plan->payload_bytes);
+    json_name(&json, "keys");
+    json_bool(&json, plan->keys);
     json_named_u64(&json, "rate", plan->rate);
     json_named_u64(&json, "elapsed_us", result->elapsed_us);
     json_named_u64(&json, "sent", result->sent);

@@ -82,6 +82,7 @@ static bool plan_make(const struct ctl *ctl, struct bench_plan *plan)
         .duration_us = given->duration_us,
         .requests = given->requests,
         .rate = given->rate,
+        .keys = (bits & OPTION_KEYS) != 0,
     };
     if (plan->duration_us == 0 && plan->requests == 0)
         plan->duration_us = 10000000;
@@ -134,6 +135,8 @@ static void print_header(const struct status *status,
                 bench_names[kind]);
         between = " : ";
     }
+    if (plan->keys)
+        fputs(", with keys", file);
     if (plan->rate != 0)
         fprintf(file, ", %" PRIu64 " a second", plan->rate);
     fputs("\n\n", file);

@@ -24,7 +24,8 @@ enum option_letter {
     LETTER_KEY,
     LETTER_SINCE,
     LETTER_AFTER,
-    LETTER_TERM
+    LETTER_TERM,
+    LETTER_KEYS
 };
 
 struct option_row {
@@ -70,6 +71,8 @@ static const struct option_row rows[] = {
     {LETTER_RATE, "rate", "N", OPTION_RATE, "requests a second, and no more"},
     {LETTER_MIX, "mix", "WHAT=SHARE,...", OPTION_MIX,
      "shares of submit, barrier and read (submit=1)"},
+    {LETTER_KEYS, "keys", NULL, OPTION_KEYS,
+     "each submit has a key of its own"},
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))

@@ -30,7 +30,8 @@ enum option_bit {
     OPTION_KEY = 32768,
     OPTION_SINCE = 65536,
     OPTION_AFTER = 131072,
-    OPTION_TERM = 262144
+    OPTION_TERM = 262144,
+    OPTION_KEYS = 524288
 };
 
 /* Those of submit's entries: what `given` has of them counts. */
@@ -46,7 +47,7 @@ struct options_entry {
 /* Those of bench; 0 and NULL where they are not given. */
 #define OPTION_BENCH                                                           \
     (OPTION_CLIENTS | OPTION_DEPTH | OPTION_PAYLOAD | OPTION_DURATION |        \
-     OPTION_REQUESTS | OPTION_RATE | OPTION_MIX | OPTION_YES)
+     OPTION_REQUESTS | OPTION_RATE | OPTION_MIX | OPTION_KEYS | OPTION_YES)
 struct options_bench {
     uint64_t clients;
     uint64_t depth;

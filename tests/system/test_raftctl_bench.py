@@ -91,6 +91,22 @@ def bench_sends_what_it_was_told_and_counts_the_answers():
 
 
 @test
+def each_submit_has_a_key_of_its_own():
+    with node_that(replies) as node:
+        for size in ("5", "300000"):  # the larger ones go in many pieces
+            ends(run(node, *"bench --yes --keys --requests 200 -c 3 -P 70"
+                     .split(), "-d", size), 0)
+        equal(len(asked(node)), 400)
+        keys = set()
+        for number, words in enumerate(asked(node)):
+            equal(words[0::2], [b"SUBMIT", b"KEY"])
+            equal(len(words[1]), 5 if number < 200 else 300000)
+            assert re.fullmatch(b"[0-9a-f]{32}", words[3]), words
+            keys.add(words[3])
+        equal(len(keys), 400)
+
+
+@test
 def bench_mixes_and_reads_what_is_committed():
     with node_that(replies) as node:
         result = run(
