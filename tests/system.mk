@@ -9,6 +9,7 @@ SYSTEM_TESTS = \
 	tests/system/test_http.py \
 	tests/system/test_member.py \
 	tests/system/test_rescue.py \
+	tests/system/test_snapshot.py \
 	tests/system/test_upgrade.py \
 	tests/system/test_why.py
 TESTS += $(SYSTEM_TESTS)

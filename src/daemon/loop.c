@@ -164,13 +164,22 @@ static void store_read(void *context, struct node_read_answer *answer)
     node_input(loop->node, &input);
 }
 
+static void store_file(void *context, struct node_file_answer *answer)
+{
+    struct loop *loop = context;
+    struct node_input input = {.type = NODE_INPUT_FILE, .file = answer};
+    node_input(loop->node, &input);
+}
+
 static void on_store(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct loop *loop = context;
-    struct store_answers answers = {
-        .context = loop, .saved = store_saved, .read = store_read};
+    struct store_answers answers = {.context = loop,
+                                    .saved = store_saved,
+                                    .read = store_read,
+                                    .file = store_file};
     store_poll(loop->store, &answers);
 }
 

@@ -38,6 +38,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .cache_bytes = settings->cache_size,
         .keep_unacked = settings->keep_unacked,
         .key_window = settings->key_window,
+        .snapshot_hold_us = settings->snapshot_hold_us,
         .forward = settings->forward,
         .trace = settings->log_level == LOG_LEVEL_TRACE,
     };

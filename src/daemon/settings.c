@@ -59,6 +59,8 @@ static const struct setting table[] = {
      0, 0, false},
     {"request-timeout", SETTING_DURATION, AT(request_timeout_us), 0, "5s", 1000,
      SECOND * 3600, true},
+    {"snapshot-hold", SETTING_DURATION, AT(snapshot_hold_us), 0, "10m", 1000,
+     SECOND * 86400, true},
 };
 
 const struct setting *settings_table(size_t *count)

@@ -50,6 +50,11 @@ static const struct command table[] = {
      command_role},
     {"SELECT", "0", "For clients that select a database.", 2, 2, false,
      command_select},
+    {"SNAPSHOT",
+     "INFO | READ offset count [INDEX index] | BEGIN index | WRITE bytes | "
+     "END | ABORT",
+     "Download or upload a snapshot of the app's state.", 2, 6, false,
+     command_snapshot},
     {"SUBMIT",
      "payload [KEY key [SINCE index]] [TERM term] [AFTER index] [TIMEOUT ms]",
      "Append a payload to the log; reply with its index once committed.", 2, 12,

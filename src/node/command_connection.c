@@ -70,6 +70,8 @@ void command_reset(struct node *node, struct session *session,
     (void)args;
     session->resp = 2;
     session->name[0] = '\0';
+    upload_abort(node, session);
+    download_end(node, session);
     resp_write_simple(request_out(request), "RESET");
     request_finish(node, request);
 }

@@ -108,7 +108,6 @@ void command_events(struct node *node, struct session *session,
 void command_ack(struct node *node, struct session *session,
                  struct request *request, const struct resp_request *args)
 {
-    (void)session;
     uint64_t index;
     if (!command_number(node, request, &args->words[1], "the index", &index)) {
         return;
@@ -126,6 +125,7 @@ void command_ack(struct node *node, struct session *session,
                       "%llu is the first entry that the log still has",
                       (unsigned long long)status.first);
     } else {
+        download_acked(node, session, index);
         driver_ack(node, request, index);
     }
 }

@@ -29,6 +29,9 @@ command_run command_events;
 /* command_compact.c */
 command_run command_compact;
 
+/* command_snapshot.c */
+command_run command_snapshot;
+
 /* command_config.c */
 command_run command_config;
 command_run command_transfer;

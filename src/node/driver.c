@@ -190,9 +190,11 @@ static void start_save(struct node *node, bool commit_too)
     *save = (struct node_save){0};
     bool some =
         raft_take_save(node->raft, SAVE_BYTES_MAX, commit_too, &save->log);
-    if (!some && !node->ack_dirty && !node->cluster_dirty) {
+    if (!some && !node->ack_dirty && !node->cluster_dirty &&
+        !snapshot_waits_for_save(node)) {
         return;
     }
+    snapshot_into_save(node, save);
     save->ack_dirty = node->ack_dirty;
     save->ack = node->ack_wanted;
     node->ack_dirty = false;
@@ -252,7 +254,9 @@ void driver_saved(struct node *node, enum node_save_result result)
             node->ack = node->save.ack;
         }
         answer_acks(node, &node->ack_saving, true);
+        snapshot_saved(node, &node->save);
         if (node->save.log.base_dirty) {
+            snapshot_forget_below(node, node->save.log.base.index);
             compact_saved(node, node->save.log.base.index);
         }
         raft_save_clear(&node->save.log);

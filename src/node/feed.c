@@ -67,6 +67,7 @@ void feed_follow(struct node *node, struct session *session, raft_index next)
     if (!feed->on) {
         node->follower_count++;
     }
+    download_stream_end(node, session);
     feed->on = true;
     feed->next = next;
     list_remove(&feed->in_list);
@@ -80,7 +81,26 @@ void feed_end(struct node *node, struct session *session)
         node->follower_count--;
     }
     feed->on = false;
+    download_stream_end(node, session);
     list_remove(&feed->in_list);
+}
+
+/* False: no snapshot covers what is gone. */
+static bool push_snapshot(struct node *node, struct session *session,
+                          raft_index first)
+{
+    const struct node_snapshot *snapshot =
+        download_announce(node, session, first);
+    if (snapshot == NULL) {
+        return false;
+    }
+    struct out *out = &session->out;
+    resp_write_push(out, 3, session->resp);
+    resp_write_bulk(out, "snapshot", 8);
+    resp_write_integer(out, (int64_t)snapshot->index);
+    resp_write_integer(out, (int64_t)snapshot->size);
+    session->feed.next = snapshot->index + 1;
+    return true;
 }
 
 static void end_with_error(struct node *node, struct session *session,
@@ -138,7 +158,11 @@ void feed_run(struct node *node)
             continue; /* the store's answer takes it up again */
         }
         raft_index first = first_index(node);
-        if (session->feed.next < first) {
+        if (session->feed.next < first && !session_may_push(session)) {
+            continue; /* feed_resume() takes it up again */
+        }
+        if (session->feed.next < first &&
+            !push_snapshot(node, session, first)) {
             end_with_error(node, session, ERROR_COMPACTED, first,
                            "is the first entry that the log still has");
             continue;

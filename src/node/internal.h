@@ -15,6 +15,7 @@
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
+ *   snapshot.c which snapshots there are; upload.c, download.c the app's
  *   feed.c     entries to READ and FOLLOW; events.c EVENTS; info.c INFO
  *   why.c      WHY: who is missing, and what to do */
 #ifndef RAFTSC_NODE_INTERNAL_H
@@ -30,6 +31,7 @@
 #include "node/node.h"
 #include "node/pending.h"
 #include "node/request.h"
+#include "node/snapshot.h"
 #include "node/wheel.h"
 
 struct frame_control;
@@ -163,6 +165,14 @@ struct node {
     struct list watchers;            /* sessions with EVENTS */
     struct events_seen events_seen;  /* what they were told last */
     struct wheel_timer events_timer; /* on: a catch-up is told again then */
+
+    /* snapshot.c, upload.c */
+    struct snapshot *snapshot;          /* the present one; NULL: none */
+    struct list snapshots;              /* it, and older ones that are pinned */
+    struct node_snapshot snapshot_next; /* to be named; index 0: none */
+    struct upload upload;
+    struct map file_asks; /* number -> struct file_ask */
+    uint64_t next_file_ask;
 };
 
 /* ---- driver.c ----------------------------------------------------------- */

@@ -9,12 +9,14 @@ src_node_libnode_a_SOURCES = \
 	src/node/command_connection.c \
 	src/node/command_keys.c \
 	src/node/command_log.c \
+	src/node/command_snapshot.c \
 	src/node/command_submit.c \
 	src/node/commands.h \
 	src/node/compact.c src/node/compact.h \
 	src/node/contacts.c \
 	src/node/doubt.c \
 	src/node/control.c src/node/control.h \
+	src/node/download.c \
 	src/node/driver.c \
 	src/node/events.c src/node/events.h \
 	src/node/feed.c src/node/feed.h \
@@ -33,10 +35,12 @@ src_node_libnode_a_SOURCES = \
 	src/node/progress.c src/node/progress.h \
 	src/node/request.c src/node/request.h \
 	src/node/session.c src/node/session.h \
+	src/node/snapshot.c src/node/snapshot.h \
 	src/node/status.c \
 	src/node/store.h \
 	src/node/submit.c \
 	src/node/target.c src/node/target.h \
 	src/node/trace.c \
+	src/node/upload.c \
 	src/node/wheel.c src/node/wheel.h \
 	src/node/why.c

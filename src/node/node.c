@@ -112,6 +112,7 @@ struct node *node_new(const struct node_settings *settings,
     node->process = prng_u64(&node->prng) | 1;
     wheel_init(&node->wheel, now.mono_us);
     init_lists(node);
+    snapshots_init(node, &start->snapshot);
     struct raft_settings core = raft_settings_of(node, prng_u64(&node->prng));
     const char *wrong = NULL;
     node->raft = raft_new(&core, &start->raft, now, &wrong);
@@ -145,6 +146,7 @@ void node_free(struct node *node)
     control_free(node);
     driver_free(node);
     pending_free(&node->pending);
+    snapshots_free(node);
     map_free(&node->digests);
     free_settings(&node->settings);
     free(node);
@@ -204,6 +206,9 @@ void node_input(struct node *node, const struct node_input *input)
     case NODE_INPUT_READ:
         take_read(node, input->read);
         break;
+    case NODE_INPUT_FILE:
+        file_answered(node, input->file);
+        break;
     case NODE_INPUT_SHUTDOWN:
         node->stopping = true;
         submit_stop(node);
@@ -251,7 +256,8 @@ bool node_idle(const struct node *node)
     struct raft_change_status status;
     raft_change_status(node->raft, &status);
     return node->submit_open == 0 && !node->saving && !node->ack_dirty &&
-           node->inbox_count == 0 && !status.transfers;
+           node->upload.state < UPLOAD_ENDING && node->inbox_count == 0 &&
+           !status.transfers;
 }
 
 const struct raft *node_raft(const struct node *node)

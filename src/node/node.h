@@ -36,10 +36,11 @@ struct node_settings {
     uint64_t max_payload;
     uint64_t max_clients;
     uint64_t max_pending_bytes;
-    uint64_t cache_bytes;  /* recent entries kept in memory */
-    uint64_t keep_unacked; /* entries that a following app has not ACKed and
-                              that no compaction drops, the newest so many */
-    uint64_t key_window;   /* newest keys of SUBMIT that are remembered */
+    uint64_t cache_bytes;      /* recent entries kept in memory */
+    uint64_t keep_unacked;     /* entries that a following app has not ACKed and
+                                  that no compaction drops, the newest so many */
+    uint64_t snapshot_hold_us; /* an announced snapshot is kept for an app */
+    uint64_t key_window;       /* newest keys of SUBMIT that are remembered */
     /* Of replication; 0: what is best.  The simulator makes them small. */
     uint64_t append_entries_max;
     uint64_t inflight_messages_max;
@@ -94,6 +95,7 @@ enum node_input_type {
     NODE_INPUT_DRAINED,   /* `size` bytes of what was sent have left */
     NODE_INPUT_SAVED,     /* `saved` */
     NODE_INPUT_READ,      /* `read`: the node takes the entries */
+    NODE_INPUT_FILE,      /* `file`: the node takes the bytes */
     NODE_INPUT_SHUTDOWN   /* finish what is under way, refuse what is new */
 };
 
@@ -106,6 +108,7 @@ struct node_input {
     const char *text;
     enum node_save_result saved;
     struct node_read_answer *read;
+    struct node_file_answer *file;
 };
 
 /* ---- life --------------------------------------------------------------- */

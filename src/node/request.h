@@ -81,7 +81,8 @@ struct request {
     struct blob *key;
     struct blob *payload;
     size_t heap_at;    /* pending.c */
-    uint64_t count;    /* READ: at most so many entries */
+    uint64_t count;    /* READ: at most so many entries; SNAPSHOT: bytes */
+    uint64_t offset;   /* SNAPSHOT READ */
     bool blocks;       /* READ: waits for the first one … */
     uint64_t block_us; /* … for so long; 0: for ever */
 };

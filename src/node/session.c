@@ -45,12 +45,20 @@ static size_t word_max(const struct node *node)
                : WORD_MIN;
 }
 
+void session_limit(const struct node *node, struct session *session)
+{
+    size_t most = word_max(node);
+    if (session->uploads && most < NODE_FILE_READ_MAX) {
+        most = NODE_FILE_READ_MAX;
+    }
+    resp_parser_limit(session->parser, most, most * 2);
+}
+
 void session_limits(struct node *node)
 {
     list_each(at, following, &node->session_list)
     {
-        struct session *session = list_entry(at, struct session, in_node);
-        resp_parser_limit(session->parser, word_max(node), word_max(node) * 2);
+        session_limit(node, list_entry(at, struct session, in_node));
     }
 }
 
@@ -78,6 +86,7 @@ static void open_session(struct node *node, node_conn conn)
     list_init(&session->in_touched);
     list_init(&session->requests);
     list_init(&session->reads);
+    list_init(&session->downloads);
     list_init(&session->feed.in_list);
     list_init(&session->events.in_list);
     list_push_back(&node->session_list, &session->in_node);
@@ -91,7 +100,9 @@ void session_free(struct node *node, struct session *session)
         request_drop(node, list_entry(session->requests.next, struct request,
                                       in_session));
     }
+    upload_abort(node, session);
     feed_end(node, session);
+    download_end(node, session);
     events_end(node, session);
     for (size_t i = 0; i < session->job.count; i++) {
         raft_entry_clear(&session->job.entries[i]);
@@ -150,7 +161,7 @@ bool session_may_push(const struct session *session)
 static bool held_back(const struct session *session)
 {
     return session->request_count >= SESSION_REQUESTS_MAX ||
-           session_room(session) == 0;
+           session_room(session) == 0 || upload_holds_back(session);
 }
 
 /* ---- requests ----------------------------------------------------------- */
@@ -261,6 +272,7 @@ static void go_on(struct node *node, struct session *session)
     work_on_unread(node, session);
     events_push(node, session);
     feed_resume(node, session);
+    download_resume(node, session);
     if (session->unread.size == 0 && !held_back(session)) {
         set_paused(node, session, false);
     }

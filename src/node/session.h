@@ -10,6 +10,7 @@
 #include "node/events.h"
 #include "node/feed.h"
 #include "node/internal.h"
+#include "node/snapshot.h"
 #include "wire/resp.h"
 
 #define SESSION_REQUESTS_MAX 4096
@@ -25,18 +26,25 @@ struct session {
     struct buf unread;    /* bytes not parsed yet, while it is held back */
     struct list requests; /* open ones, in the order asked */
     size_t request_count;
-    struct out out;         /* for the net, at the end of the turn */
-    uint64_t unsent_bytes;  /* given to the net, not drained yet */
-    int resp;               /* 2 or 3 */
-    bool paused;            /* the net was told to stop reading */
-    bool eof;               /* the app has shut down its sending half */
-    bool closing;           /* QUIT, or a protocol error: flush and close */
-    char name[64];          /* CLIENT SETNAME */
-    uint64_t stream_ticket; /* pushes come behind the reply to this request */
-    struct feed feed;       /* FOLLOW */
-    struct events events;   /* EVENTS */
-    struct read_job job;    /* the READ that is worked on */
-    struct list reads;      /* READs that wait for their turn */
+    struct out out;          /* for the net, at the end of the turn */
+    uint64_t unsent_bytes;   /* given to the net, not drained yet */
+    int resp;                /* 2 or 3 */
+    bool paused;             /* the net was told to stop reading */
+    bool eof;                /* the app has shut down its sending half */
+    bool closing;            /* QUIT, or a protocol error: flush and close */
+    char name[64];           /* CLIENT SETNAME */
+    uint64_t stream_ticket;  /* pushes come behind the reply to this request */
+    struct feed feed;        /* FOLLOW */
+    struct events events;    /* EVENTS */
+    struct read_job job;     /* the READ that is worked on */
+    struct list reads;       /* READs that wait for their turn */
+    bool uploads;            /* a snapshot: its words may be longer */
+    size_t writing_bytes;    /* chunks that wait for the disk */
+    bool downloading;        /* the store is asked for a SNAPSHOT READ */
+    struct list downloads;   /* SNAPSHOT READs that wait for their turn */
+    struct snapshot *pinned; /* by SNAPSHOT READ; NULL: none */
+    struct snapshot *announced;         /* by FOLLOW; NULL: none … */
+    struct wheel_timer announced_timer; /* … kept for so long */
 };
 
 struct session *session_find(const struct node *node, node_conn conn);
@@ -49,6 +57,9 @@ bool session_streams(const struct session *session);
 
 /* A push may be written now: nothing older is unanswered, and there is room. */
 bool session_may_push(const struct session *session);
+
+/* What its parser takes, after `uploads` has changed. */
+void session_limit(const struct node *node, struct session *session);
 
 void session_free(struct node *node, struct session *session);
 

@@ -7,6 +7,7 @@
 #ifndef RAFTSC_NODE_STORE_H
 #define RAFTSC_NODE_STORE_H
 
+#include "base/sha256.h"
 #include "core/raft.h"
 
 /* Who a data directory is.  Made with it, except for the cluster's id, which
@@ -19,12 +20,22 @@ struct node_identity {
     uint64_t epoch;           /* 0, until a cluster is recovered by force */
 };
 
+/* An app's state as of an index, in a file of its own. */
+struct node_snapshot {
+    raft_index index; /* 0: there is none */
+    raft_term term;   /* of the entry there */
+    uint64_t size;
+    uint8_t sha256[SHA256_SIZE];
+    uint64_t file; /* which one: snapshot-FILE.db, never used again */
+};
+
 /* What a store found when it was opened.  Owned by the store until
  * node_new() has returned. */
 struct node_start {
     struct node_identity identity;
     struct raft_start raft;
-    raft_index ack; /* the app has applied up to here */
+    raft_index ack;                /* the app has applied up to here */
+    struct node_snapshot snapshot; /* the valid one */
 };
 
 /* One transaction: all of it is durable, or nothing. */
@@ -35,6 +46,9 @@ struct node_save {
     bool cluster_dirty; /* the node became a part of a cluster */
     struct digest cluster_id;
     uint64_t epoch;
+    bool snapshot_dirty; /* a file that is whole and synced is the valid one
+                            from now on; index 0: none is */
+    struct node_snapshot snapshot;
 };
 
 enum node_save_result {
@@ -70,6 +84,56 @@ struct node_read_answer {
     size_t entry_count;         /* of the sound ones before a damaged one */
 };
 
+/* ---- snapshots ---------------------------------------------------------- */
+
+/* Bytes of snapshots are worked on beside saves and reads of the log, one
+ * request after the other, in the order asked.
+ *
+ * Two files may be in the making, an upload of the app's and one that another
+ * node sends.  Each is begun, written from its start to its end, and ended:
+ * then it is whole and synced, and the next save may name it the valid one. */
+enum node_file_work {
+    NODE_FILE_BEGIN, /* one in the making of the same kind is dropped, or, if
+                        it is `received` and of the very same snapshot, gone on
+                        with, also after a restart */
+    NODE_FILE_WRITE, /* `bytes` come behind what it has */
+    NODE_FILE_END,
+    NODE_FILE_ABORT, /* what was begun is dropped; not answered */
+    NODE_FILE_READ,  /* of a whole one: at most `size` bytes from `offset` */
+    NODE_FILE_DROP   /* a whole one goes; not answered */
+};
+
+#define NODE_FILE_READ_MAX ((size_t)16 * 1024 * 1024)
+
+struct node_file_request {
+    uint64_t request; /* the node's number for it */
+    enum node_file_work work;
+    bool received; /* BEGIN, WRITE, END, ABORT: from a node, not from the app */
+    /* BEGIN: its index and term, with `received` also its size and hash.
+     * READ, DROP: its number. */
+    struct node_snapshot snapshot;
+    uint64_t offset;
+    size_t size;
+    const struct blob *bytes; /* borrowed until the answer */
+};
+
+enum node_file_result {
+    NODE_FILE_OK,
+    NODE_FILE_NO_ROOM,  /* the disk is full */
+    NODE_FILE_CORRUPT,  /* READ: its bytes are not what was written */
+    NODE_FILE_MISMATCH, /* END: it has not the size and hash that BEGIN said */
+    NODE_FILE_FAILED    /* the disk said no, or nothing was begun */
+};
+
+/* Where BEGIN, WRITE or END do not end well, nothing is in the making. */
+struct node_file_answer {
+    uint64_t request;
+    enum node_file_result result;
+    uint64_t have;                 /* BEGIN, WRITE: bytes that it has now */
+    struct node_snapshot snapshot; /* BEGIN: with its number; END: all of it */
+    struct blob *bytes;            /* READ: the node's; fewer at the end */
+};
+
 struct node_store_stats {
     uint64_t db_bytes;    /* raft.db and its WAL */
     uint64_t saves;       /* transactions */
@@ -85,6 +149,8 @@ struct node_store {
     /* Borrows *save, all of it, until the answer. */
     void (*save)(void *context, const struct node_save *save);
     void (*read)(void *context, const struct node_read *read);
+    /* Copies *request. */
+    void (*file)(void *context, const struct node_file_request *request);
     void (*stats)(void *context, struct node_store_stats *stats);
 };
 

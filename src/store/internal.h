@@ -7,6 +7,8 @@
  *   rows.c     a save into rows, rows into entries
  *   sweep.c    rows under the base go
  *   load.c     what was on disk, for the start
+ *   stage.c    snapshots in the making
+ *   snapshot.c those that are whole, and what a start finds of them
  *   kept.c     keys: of rows, and those that outlive their rows
  *   place.c    the directory: who holds it, and whether it is fit
  *   offline.c  a directory or a backup at rest, for raftctl; check.c verifies
@@ -18,7 +20,9 @@
 #include <pthread.h>
 #include <sqlite3.h>
 
+#include "base/buf.h"
 #include "base/list.h"
+#include "base/sha256.h"
 #include "store/offline.h"
 #include "store/store.h"
 
@@ -45,6 +49,27 @@ struct read_request {
     struct node_read_answer answer;
 };
 
+/* A request about the bytes of snapshots, and its answer. */
+struct file_job {
+    struct list in_queue;
+    struct node_file_request request;
+    struct node_file_answer answer;
+};
+
+/* A snapshot in the making: see stage.c. */
+struct stage {
+    sqlite3 *db; /* NULL: there is none */
+    sqlite3_stmt *insert;
+    struct node_snapshot snapshot;
+    bool received;
+    size_t chunk_bytes; /* of a row */
+    uint64_t have;      /* bytes */
+    uint64_t seq;       /* of the next row */
+    struct buf chunk;   /* what has not filled a row yet */
+    struct sha256 *sha; /* of the first `hashed` rows, or of all bytes */
+    uint64_t hashed;
+};
+
 struct store {
     struct store_options options;
     char *directory;
@@ -67,11 +92,19 @@ struct store {
     /* What store_start() shows; its arrays are owned. */
     struct node_start start;
 
+    /* For the thread of files alone, once it runs. */
+    struct stage stages[2]; /* the app's upload; what another node sends */
+    struct node_snapshot leftover; /* of a transfer; file 0: none */
+    struct list readers;
+    uint64_t next_file;
+
     pthread_mutex_t mutex; /* of all that follows */
     pthread_cond_t writer_wakes;
     pthread_cond_t reader_wakes;
+    pthread_cond_t filer_wakes;
     pthread_t writer_thread;
     pthread_t reader_thread;
+    pthread_t filer_thread;
     bool stopping;
     const struct node_save *save; /* asked for; NULL: none */
     uint64_t save_asked_us;
@@ -79,6 +112,8 @@ struct store {
     enum node_save_result save_result;
     struct list reads;                /* asked for */
     struct list answered;             /* to be passed on */
+    struct list files;                /* asked for */
+    struct list files_answered;       /* to be passed on */
     uint64_t latencies_us[LATENCIES]; /* a ring */
     uint64_t saves;
     uint64_t rows;
@@ -93,6 +128,8 @@ void place_release(struct store *store);
 bool place_sync(const struct store *store, struct store_error *error);
 /* The size of a file; 0 where there is none. */
 uint64_t place_bytes(const char *path, const char *suffix);
+/* SQLite's code and the system's errno mean that the disk is full. */
+bool place_want_of_room(int code, int system);
 
 /* ---- schema.c ----------------------------------------------------------- */
 
@@ -173,6 +210,39 @@ struct offline {
     bool is_backup;
     bool is_live; /* a node uses it, and no lock is held */
 };
+
+/* ---- snapshot.c --------------------------------------------------------- */
+
+#define SNAPSHOT_PATH_SIZE 4096
+void snapshot_path(const struct store *store, uint64_t file,
+                   char path[SNAPSHOT_PATH_SIZE]);
+void snapshot_unlink(const struct store *store, uint64_t file);
+void snapshot_unlink_journal(const struct store *store, uint64_t file);
+/* The number that a query of one value gives; 0: none. */
+uint64_t snapshot_number(sqlite3 *db, const char *sql);
+/* Which one raft.db names, into store->start. */
+bool snapshot_load(struct store *store, struct store_error *error);
+/* Whatever is neither valid nor to be gone on with is removed. */
+bool snapshot_tidy(struct store *store, struct store_error *error);
+/* False: there is more to do, later, behind what else was asked for. */
+bool snapshot_work(struct store *store, struct file_job *job);
+bool snapshot_is_answered(const struct file_job *job);
+void snapshot_close(struct store *store);
+/* The names in a directory. */
+void snapshot_list(const char *directory,
+                   void (*each)(void *context, const char *name),
+                   void *context);
+
+/* ---- stage.c ------------------------------------------------------------ */
+
+bool stage_begin(struct store *store, struct stage *stage,
+                 struct file_job *job);
+void stage_write(struct store *store, struct stage *stage,
+                 struct file_job *job);
+void stage_end(struct store *store, struct stage *stage, struct file_job *job);
+/* With its file, or without. */
+void stage_drop(struct store *store, struct stage *stage);
+void stage_leave(struct stage *stage);
 
 /* ---- kept.c ------------------------------------------------------------- */
 

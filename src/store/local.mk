@@ -11,6 +11,8 @@ src_store_libstore_a_SOURCES = \
 	src/store/restore.c \
 	src/store/rows.c \
 	src/store/schema.c \
+	src/store/snapshot.c \
+	src/store/stage.c \
 	src/store/store.c src/store/store.h \
 	src/store/sweep.c \
 	src/store/upgrade.c \

@@ -137,6 +137,13 @@ bool place_sync(const struct store *store, struct store_error *error)
                   store->directory, strerror(why));
 }
 
+bool place_want_of_room(int code, int system)
+{
+    return (code & 0xff) == SQLITE_FULL ||
+           (code == SQLITE_IOERR_WRITE &&
+            (system == ENOSPC || system == EDQUOT));
+}
+
 uint64_t place_bytes(const char *path, const char *suffix)
 {
     char name[4096];

@@ -134,6 +134,24 @@ static int set_vote(struct store *store, raft_id vote)
     return run(store, STATEMENT_STATE);
 }
 
+static int set_snapshot(struct store *store,
+                        const struct node_snapshot *snapshot)
+{
+    char hex[SHA256_HEX_SIZE];
+    sha256_to_hex(snapshot->sha256, hex);
+    int code = set_number(store, "snapshot_index", snapshot->index);
+    code = code != SQLITE_OK
+               ? code
+               : set_number(store, "snapshot_term", snapshot->term);
+    code = code != SQLITE_OK
+               ? code
+               : set_number(store, "snapshot_size", snapshot->size);
+    code = code != SQLITE_OK
+               ? code
+               : set_number(store, "snapshot_file", snapshot->file);
+    return code != SQLITE_OK ? code : set_text(store, "snapshot_sha256", hex);
+}
+
 static int save_state(struct store *store, const struct node_save *save)
 {
     int code = SQLITE_OK;
@@ -157,6 +175,9 @@ static int save_state(struct store *store, const struct node_save *save)
         code = set_text(store, "cluster_id", hex);
         code = code != SQLITE_OK ? code : set_text(store, "epoch", epoch);
     }
+    if (code == SQLITE_OK && save->snapshot_dirty) {
+        code = set_snapshot(store, &save->snapshot);
+    }
     return code;
 }
 
@@ -178,11 +199,29 @@ static int save_base(struct store *store, const struct raft_base *base)
                : set_number(store, "base_last_app", base->last_app);
 }
 
+/* A snapshot of before the base is of no use: no log goes on from there. */
+static int forget_snapshot_below(struct store *store, raft_index base)
+{
+    char *sql =
+        sqlite3_mprintf("UPDATE state SET value = 0"
+                        " WHERE name = 'snapshot_index' AND value < %lld",
+                        (long long)base);
+    int code = sqlite3_exec(store->writer, sql, NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
+        store->failure = sqlite3_system_errno(store->writer);
+    }
+    sqlite3_free(sql);
+    return code;
+}
+
 static int save_log(struct store *store, const struct raft_save *log)
 {
     int code = SQLITE_OK;
     if (log->base_dirty) {
         code = save_base(store, &log->base);
+        code = code != SQLITE_OK
+                   ? code
+                   : forget_snapshot_below(store, log->base.index);
     }
     if (code == SQLITE_OK && log->truncate_from != 0) {
         code = truncate_log(store, log->truncate_from);
@@ -207,10 +246,7 @@ static int transaction(struct store *store, const struct node_save *save)
 
 static bool is_want_of_room(struct store *store, int code)
 {
-    int system = store->failure;
-    return (code & 0xff) == SQLITE_FULL ||
-           (code == SQLITE_IOERR_WRITE &&
-            (system == ENOSPC || system == EDQUOT));
+    return place_want_of_room(code, store->failure);
 }
 
 /* Nobody knows what is on disk now; whoever starts again will look. */

@@ -23,6 +23,9 @@ static struct store *new_store(const struct store_options *options)
     store->event_fd = -1;
     list_init(&store->reads);
     list_init(&store->answered);
+    list_init(&store->readers);
+    list_init(&store->files);
+    list_init(&store->files_answered);
     return store;
 }
 
@@ -66,7 +69,8 @@ static bool open_all(struct store *store, struct store_error *error)
     }
     return place_take(store, error) && schema_open(store, error) &&
            settle(store, error) && load_start(store, error) &&
-           settle(store, error) && begin_sweep(store) &&
+           snapshot_load(store, error) && settle(store, error) &&
+           snapshot_tidy(store, error) && begin_sweep(store) &&
            worker_start(store, error);
 }
 
@@ -106,6 +110,17 @@ static void free_reads(struct list *list)
     list_init(list);
 }
 
+static void free_files(struct list *list)
+{
+    list_each(at, following, list)
+    {
+        struct file_job *job = list_entry(at, struct file_job, in_queue);
+        blob_free(job->answer.bytes);
+        free(job);
+    }
+    list_init(list);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {
@@ -114,6 +129,9 @@ void store_close(struct store *store)
     worker_stop(store);
     free_reads(&store->reads);
     free_reads(&store->answered);
+    free_files(&store->files);
+    free_files(&store->files_answered);
+    snapshot_close(store);
     schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
     free_store(store);
 }
@@ -139,6 +157,17 @@ static void ask_read(void *context, const struct node_read *read)
     pthread_mutex_lock(&store->mutex);
     list_push_back(&store->reads, &request->in_queue);
     pthread_cond_signal(&store->reader_wakes);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static void ask_file(void *context, const struct node_file_request *request)
+{
+    struct store *store = context;
+    struct file_job *job = x_calloc(1, sizeof(*job));
+    job->request = *request;
+    pthread_mutex_lock(&store->mutex);
+    list_push_back(&store->files, &job->in_queue);
+    pthread_cond_signal(&store->filer_wakes);
     pthread_mutex_unlock(&store->mutex);
 }
 
@@ -176,6 +205,7 @@ struct node_store store_node(struct store *store)
     return (struct node_store){.context = store,
                                .save = ask_save,
                                .read = ask_read,
+                               .file = ask_file,
                                .stats = ask_stats};
 }
 
@@ -209,6 +239,18 @@ static struct read_request *take_read(struct store *store)
     return request;
 }
 
+static struct file_job *take_file(struct store *store)
+{
+    struct file_job *job = NULL;
+    pthread_mutex_lock(&store->mutex);
+    if (!list_empty(&store->files_answered)) {
+        job = list_entry(store->files_answered.next, struct file_job, in_queue);
+        list_remove(&job->in_queue);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return job;
+}
+
 void store_poll(struct store *store, const struct store_answers *answers)
 {
     uint64_t count;
@@ -226,5 +268,10 @@ void store_poll(struct store *store, const struct store_answers *answers)
     while ((request = take_read(store)) != NULL) {
         answers->read(answers->context, &request->answer);
         free(request);
+    }
+    struct file_job *job;
+    while ((job = take_file(store)) != NULL) {
+        answers->file(answers->context, &job->answer);
+        free(job);
     }
 }

@@ -2,8 +2,9 @@
  *
  * All writes and all checkpoints go through one connection, in a thread of
  * its own; old entries are read through a second, read-only one in another
- * thread, in transactions of at most 10 ms.  The loop's thread only passes
- * requests and takes answers: it never waits for the disk.
+ * thread, in transactions of at most 10 ms; the bytes of snapshots, which are
+ * files of their own, are written and read in a third one.  The loop's thread
+ * only passes requests and takes answers: it never waits for the disk.
  *
  * A failed write or sync, other than for want of room, ends the process
  * (EXIT_STATUS_DISK).  The format is in raftsc-db(5) and above the schema. */
@@ -16,18 +17,22 @@
 struct store;
 
 struct store_options {
-    const char *directory;  /* must exist; raft.db is made in it */
-    raft_id id;             /* of this node: another one's data is refused */
-    const char *address;    /* where other nodes dial this one: written into
-                               the first configuration of a restored one */
-    const char *version;    /* of the program; kept for whoever comes later */
-    size_t tail_bytes_max;  /* newest entries that store_start() loads */
-    size_t key_window;      /* newest keys that are remembered */
-    bool threads;           /* false: the work is done in store_poll(), by the
-                               caller's thread, so that a run repeats itself */
-    const char *vfs;        /* NULL: SQLite's own */
-    int checkpoint_pages;   /* a WAL so long is put into the database; 0: as
-                               measured to be best */
+    const char *directory; /* must exist; raft.db is made in it */
+    raft_id id;            /* of this node: another one's data is refused */
+    const char *address;   /* where other nodes dial this one: written into
+                              the first configuration of a restored one */
+    const char *version;   /* of the program; kept for whoever comes later */
+    size_t tail_bytes_max; /* newest entries that store_start() loads */
+    size_t key_window;     /* newest keys that are remembered */
+    bool threads;          /* false: the work is done in store_poll(), by the
+                              caller's thread, so that a run repeats itself */
+    const char *vfs;       /* NULL: SQLite's own */
+    int checkpoint_pages;  /* a WAL so long is put into the database; 0: as
+                              measured to be best */
+    size_t chunk_bytes;    /* of a row of a snapshot; 0: what is best */
+    /* Calls `each` for the names in a directory; NULL: of the file system. */
+    void (*list)(const char *directory,
+                 void (*each)(void *context, const char *name), void *context);
     uint64_t instance_seed; /* 0: a new directory's instance is random */
 };
 
@@ -57,6 +62,8 @@ struct store_answers {
     void (*saved)(void *context, enum node_save_result result);
     /* The callee owns the entries of *answer. */
     void (*read)(void *context, struct node_read_answer *answer);
+    /* The callee owns the bytes of *answer. */
+    void (*file)(void *context, struct node_file_answer *answer);
 };
 void store_poll(struct store *store, const struct store_answers *answers);
 

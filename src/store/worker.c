@@ -1,4 +1,5 @@
-/* The threads: one writes and checkpoints, the other reads old entries. */
+/* The threads: one writes and checkpoints, another one reads old entries, the
+ * third has the bytes of snapshots, which neither of the two may wait for. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -150,6 +151,48 @@ static void *read_thread(void *context)
     return NULL;
 }
 
+static struct file_job *next_file(struct store *store)
+{
+    if (list_empty(&store->files)) {
+        return NULL;
+    }
+    struct list *first = store->files.next;
+    list_remove(first);
+    return list_entry(first, struct file_job, in_queue);
+}
+
+/* Does it, or a part of it; the mutex is held, but not meanwhile. */
+static void do_file(struct store *store, struct file_job *job)
+{
+    pthread_mutex_unlock(&store->mutex);
+    bool done = snapshot_work(store, job);
+    pthread_mutex_lock(&store->mutex);
+    if (!done) {
+        list_push_back(&store->files, &job->in_queue);
+    } else if (snapshot_is_answered(job)) {
+        list_push_back(&store->files_answered, &job->in_queue);
+        wake_loop(store);
+    } else {
+        free(job);
+    }
+}
+
+static void *file_thread(void *context)
+{
+    struct store *store = context;
+    pthread_mutex_lock(&store->mutex);
+    while (!store->stopping) {
+        struct file_job *job = next_file(store);
+        if (job == NULL) {
+            pthread_cond_wait(&store->filer_wakes, &store->mutex);
+        } else {
+            do_file(store, job);
+        }
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return NULL;
+}
+
 static bool no_thread(struct store_error *error, int code)
 {
     error->status = EXIT_STATUS_SOFTWARE;
@@ -166,6 +209,7 @@ bool worker_start(struct store *store, struct store_error *error)
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->writer_wakes, &attributes);
     pthread_cond_init(&store->reader_wakes, NULL);
+    pthread_cond_init(&store->filer_wakes, NULL);
     pthread_condattr_destroy(&attributes);
     if (!store->options.threads) {
         return true;
@@ -179,6 +223,9 @@ bool worker_start(struct store *store, struct store_error *error)
     if (code == 0) {
         code = pthread_create(&store->reader_thread, NULL, read_thread, store);
     }
+    if (code == 0) {
+        code = pthread_create(&store->filer_thread, NULL, file_thread, store);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code == 0 || no_thread(error, code);
 }
@@ -190,12 +237,15 @@ void worker_stop(struct store *store)
         store->stopping = true;
         pthread_cond_broadcast(&store->writer_wakes);
         pthread_cond_broadcast(&store->reader_wakes);
+        pthread_cond_broadcast(&store->filer_wakes);
         pthread_mutex_unlock(&store->mutex);
         pthread_join(store->writer_thread, NULL);
         pthread_join(store->reader_thread, NULL);
+        pthread_join(store->filer_thread, NULL);
     }
     pthread_cond_destroy(&store->writer_wakes);
     pthread_cond_destroy(&store->reader_wakes);
+    pthread_cond_destroy(&store->filer_wakes);
     pthread_mutex_destroy(&store->mutex);
 }
 
@@ -215,6 +265,10 @@ void worker_run(struct store *store)
     while ((request = next_read(store)) != NULL) {
         rows_read(store, request);
         list_push_back(&store->answered, &request->in_queue);
+    }
+    struct file_job *job;
+    while ((job = next_file(store)) != NULL) {
+        do_file(store, job);
     }
     pthread_mutex_unlock(&store->mutex);
 }
