@@ -24,7 +24,7 @@ static const struct setting table[] = {
      false},
     {"bootstrap", SETTING_MEMBERS, AT(bootstrap), SIZE(bootstrap), "", 0, 0,
      false},
-    {"cache-size", SETTING_SIZE, AT(cache_size), 0, "32MiB", 4096, MIB * 65536,
+    {"cache-size", SETTING_SIZE, AT(cache_size), 0, "12MiB", 4096, MIB * 65536,
      true},
     {"catch-up-timeout", SETTING_DURATION, AT(catch_up_us), 0, "60s", 10000,
      SECOND * 3600, true},
