@@ -1,7 +1,9 @@
 """Changes of members with real processes: added, removed, replaced, moved,
 while nodes die at the worst moment."""
 
+import signal
 import sys
+import time
 
 from cluster import Cluster, Error, main, submit, until
 from history import Load, judge
@@ -194,6 +196,29 @@ def test_events_and_info_tell_how_far_a_change_is():
                 ["reaching", "catch-up", "joint", "new", "none"], {3})
         assert leader.info()["config_index"] == str(index)
         assert b"change: none is under way" in leader.call("WHY")
+
+
+def test_a_leader_that_leaves_costs_no_election_timeout():
+    with Cluster(5, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2, 3, 4)
+        submit(cluster.leader(), b"first")
+        for node in cluster.nodes:
+            node.call("CONFIG", "SET", "election-timeout", "60s")
+        submit(cluster.leader(), b"all have heard of it")
+        started = time.monotonic()
+        for how in ("transfer", "signal", "remove"):
+            left = cluster.leader()
+            others = [node for node in cluster.running() if node is not left]
+            if how == "transfer":
+                others[0].call("TRANSFER", others[1].number)
+                assert cluster.leader() is others[1]
+            elif how == "signal":
+                assert left.kill(signal.SIGTERM) == 0
+            else:
+                others[0].call("CONFIG", "REMOVE", left.number)
+                until("it is out", lambda: left.role()[0] == b"idle")
+            submit(others[0], how)
+        assert time.monotonic() - started < 20
 
 
 if __name__ == "__main__":
