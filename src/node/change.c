@@ -261,6 +261,9 @@ static void told_own(struct node *node, const struct raft_tell *tell)
 
 void change_told(struct node *node, const struct raft_tell *tell)
 {
+    if (moved_told(node, tell)) {
+        return;
+    }
     if (tell->ticket.owner != OWNER_CHANGE) {
         change_abort_ended(node, tell);
     } else if (node->change.stage == CHANGE_ASKED &&
@@ -443,6 +446,8 @@ void change_order(struct node *node, struct raft_ticket ticket,
         struct frame_control_answer answer = {.result =
                                                   FRAME_CONTROL_NOT_LEADER};
         control_answer(node, ticket, &answer);
+    } else if (moved_defers(node, ticket, order)) {
+        return;
     } else if (order->what == FRAME_CONTROL_ABORT) {
         take_abort(node, ticket);
     } else if (order->what == FRAME_CONTROL_TRANSFER) {

@@ -428,6 +428,7 @@ static void tell(struct node *node, const struct raft_tell *tell)
     case RAFT_TELL_ROLE: /* events_wake() and the pumps see it, each turn */
     case RAFT_TELL_CONFIG:
         peers_update(node);
+        moved_role(node);
         break;
     case RAFT_TELL_CHANGE:
         change_told(node, tell);

@@ -10,6 +10,7 @@
  *   change.c   the leader carries them out; target.c what they ask for;
  *              plan.c what would happen
  *   contacts.c who is to be reached, and who may stay
+ *   moved.c    members that are at another address are recorded
  *   progress.c how far a change is, for EVENTS, INFO and WHY
  *   compact.c  the log is cut
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
@@ -28,6 +29,7 @@
 #include "node/compact.h"
 #include "node/events.h"
 #include "node/latency.h"
+#include "node/moved.h"
 #include "node/node.h"
 #include "node/pending.h"
 #include "node/request.h"
@@ -139,6 +141,7 @@ struct node {
     size_t control_count;
     uint64_t next_control; /* begins anew, higher, with each boot */
     struct change change;
+    struct moved moved;
 
     /* birth.c */
     struct raft_config birth;   /* the list; count 0: none, or born */

@@ -27,6 +27,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/latency.c src/node/latency.h \
 	src/node/link.c \
 	src/node/metrics.c \
+	src/node/moved.c src/node/moved.h \
 	src/node/node.c src/node/node.h \
 	src/node/peers.c src/node/peers.h \
 	src/node/peers_send.c \

@@ -83,6 +83,7 @@ static void init_lists(struct node *node)
     driver_init(node);
     submit_init(node);
     control_init(node);
+    moved_init(node);
     peers_init(node);
     session_init(node);
     feed_init(node);
@@ -144,6 +145,7 @@ void node_free(struct node *node)
     }
     submit_free(node);
     control_free(node);
+    moved_free(node);
     driver_free(node);
     pending_free(&node->pending);
     snapshots_free(node);

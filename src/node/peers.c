@@ -428,6 +428,9 @@ static void greeted_accepted(struct node *node, struct link *link,
     peer->heard = link;
     link_greet(node, link);
     link_flush(node, link);
+    if (peer->state == PEER_UP && peer->link->process != link->process) {
+        lose_link(node, peer); /* with the run before this one */
+    }
     /* It lives: there is no reason to wait with the way back. */
     if (peer->state != PEER_UP && moves(peer)) {
         peers_dial(node, peer, peer->announced);
@@ -462,6 +465,7 @@ void peers_greeted(struct node *node, struct link *link,
 {
     link->greeted = true;
     link->instance = hello->instance;
+    link->process = hello->process;
     wheel_cancel(&node->wheel, &link->greet);
     struct peer *peer = peers_find(node, hello->id);
     if (peer == NULL) {

@@ -50,6 +50,7 @@ struct peer {
     char announced[TEXT_ADDRESS_SIZE]; /* by its HELLO; "": not heard */
     char recorded[TEXT_ADDRESS_SIZE];  /* by the configuration; "": by none */
     bool announced_fails;              /* nobody answers there */
+    uint64_t recorded_us; /* when `announced` was last recorded; 0: never */
     enum peer_state state;
     struct link *link;  /* the one that was dialled; NULL: none */
     struct link *heard; /* the one that it dialled; NULL: none */
@@ -74,7 +75,8 @@ struct link {
     struct list in_strangers; /* accepted, no HELLO yet; oldest first */
     struct peer *peer;        /* dialled: whose; NULL: accepted */
     raft_id from;             /* accepted: who it is, after the HELLO */
-    uint64_t instance;        /* of the other end, after the HELLO */
+    uint64_t instance;        /* of the other end, after the HELLO … */
+    uint64_t process;         /* … and which process it is; 0: not known */
     bool greeted;             /* the HELLO of the other end is here … */
     uint8_t version;          /* … and frames are of this version */
     bool dead;                /* the net has closed it already */

@@ -247,7 +247,7 @@ static void acknowledge(struct app *app)
 static void move(struct app *app)
 {
     if (app->told == NULL || app->told == app->host || app->half_closed ||
-        app->told->cut_off) {
+        app->told->cut_off || app->told->left) {
         return;
     }
     leave_host(app);

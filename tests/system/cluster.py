@@ -147,6 +147,15 @@ class Node:
             for key, value in lines.items():
                 conf.write("%s = %s\n" % (key, value))
 
+    def set_conf(self, **settings):
+        """Other values for the next start; None: no such line."""
+        with open(self.conf, encoding="ascii") as conf:
+            lines = dict(line.rstrip("\n").split(" = ", 1) for line in conf)
+        for key, value in settings.items():
+            lines[key.replace("_", "-")] = value
+        self.write_conf({key: value for key, value in lines.items()
+                         if value is not None})
+
     def start(self):
         assert self.process is None
         with open(self.log, "ab") as log:

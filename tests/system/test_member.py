@@ -221,5 +221,50 @@ def test_a_leader_that_leaves_costs_no_election_timeout():
         assert time.monotonic() - started < 20
 
 
+def addresses(node):
+    return [line.split(b" ")[0].split(b"=")[1].decode()
+            for line in node.call("CONFIG")]
+
+
+def elsewhere(cluster, number):
+    return "%s:%d" % (cluster.address, 7100 + number)
+
+
+def test_a_node_that_comes_back_elsewhere_is_reached_and_recorded():
+    with Cluster(3, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2)
+        mover = cluster.follower()
+        mover.kill()
+        mover.set_conf(peer_listen=elsewhere(cluster, mover.number))
+        mover.start()
+        wanted = [cluster.peer(number) for number in range(3)]
+        wanted[mover.number] = elsewhere(cluster, mover.number)
+        for node in cluster.nodes:
+            until("it is recorded", lambda: node.wait_answers()
+                  and addresses(node) == wanted)
+        cluster.settle()
+
+
+def test_all_nodes_come_back_elsewhere_at_once():
+    with Cluster(3, **FAST) as cluster:
+        kept = submit(cluster.nodes[0].wait_answers(), b"kept")
+        cluster.settle()
+        history = len(cluster.leader().call("CONFIG", "HISTORY"))
+        for node in cluster.nodes:
+            node.kill()
+        wanted = [elsewhere(cluster, number) for number in range(3)]
+        for node in cluster.nodes:
+            node.set_conf(peer_listen=wanted[node.number], bootstrap=", ".join(
+                "%d=%s" % pair for pair in enumerate(wanted)))
+            node.start()
+        for node in cluster.nodes:
+            until("all are recorded", lambda: node.wait_answers()
+                  and addresses(node) == wanted)
+        assert cluster.settle()[kept][1] == b"kept"
+        leader = cluster.leader()
+        assert len(leader.call("CONFIG", "HISTORY")) <= history + 3
+        change(cluster, "DEMOTE", str(cluster.follower().number))
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
