@@ -266,6 +266,7 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell)
         break;
     case RAFT_TELL_ROLE:
     case RAFT_TELL_CONFIG:
+    case RAFT_TELL_INSTALL:
         break;
     case RAFT_TELL_CHANGE:
     case RAFT_TELL_TRANSFER:

@@ -153,7 +153,8 @@ struct raft {
     raft_index saved;         /* the log is durable up to here */
     raft_index handed;        /* … and given to the store up to here */
     raft_index truncate_from; /* the store has more than the log; 0: no */
-    bool base_dirty;          /* … or the log's base is not the store's */
+    bool base_dirty;          /* … or the log's base is not the store's … */
+    struct raft_install *install; /* … but was another node's; NULL: no */
     raft_index commit_handed;
 
     enum raft_role role;
@@ -226,6 +227,8 @@ struct raft_message raft_message_to(const struct raft *raft,
 void raft_append(struct raft *raft, struct raft_entry *entry);
 void raft_truncate(struct raft *raft, raft_index from);
 void raft_set_commit(struct raft *raft, raft_index commit);
+/* The configuration in force is another one. */
+void raft_config_changed(struct raft *raft);
 const struct raft_config *raft_config_of(const struct raft *raft);
 bool raft_is_voter(const struct raft *raft);
 /* A voter, or one that was a voter until an entry that is not known to be
@@ -234,6 +237,12 @@ bool raft_is_voter(const struct raft *raft);
 bool raft_may_campaign(const struct raft *raft);
 struct peer *raft_peer(struct raft *raft, raft_id id); /* NULL: not known */
 struct peer *raft_peer_add(struct raft *raft, raft_id id);
+
+/* ---- base.c ------------------------------------------------------------- */
+
+void base_install(struct raft *raft, const struct raft_install *install);
+/* NULL is fine. */
+void base_drop(struct raft_install *install);
 
 /* ---- save.c ------------------------------------------------------------- */
 
@@ -269,6 +278,7 @@ void lead_refuse(struct raft *raft, const struct raft_event *event,
                  enum raft_refusal refusal);
 void lead_answer(struct raft *raft, const struct raft_message *message);
 void lead_fetched(struct raft *raft, const struct raft_event *event);
+void lead_installed(struct raft *raft, const struct raft_event *event);
 void lead_tick(struct raft *raft);
 void lead_commit(struct raft *raft);
 /* What every member has, and who is being caught up (raft_status). */

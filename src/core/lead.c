@@ -257,15 +257,48 @@ static bool may_send(const struct raft *raft, const struct peer *peer)
         return peer->flight_count < raft->settings.inflight_messages_max &&
                peer->flight_bytes < raft->settings.inflight_bytes_max;
     case RAFT_PEER_FETCH:
+    case RAFT_PEER_SNAPSHOT:
         return false;
     }
     return false;
+}
+
+/* What it needs is gone.  Heartbeats go on, and ask whether it has the base. */
+static void start_install(struct raft *raft, struct peer *peer)
+{
+    peer->state = RAFT_PEER_SNAPSHOT;
+    drop_flights(peer);
+    raft_tell(raft,
+              &(struct raft_tell){.type = RAFT_TELL_INSTALL, .peer = peer->id});
+}
+
+void lead_installed(struct raft *raft, const struct raft_event *event)
+{
+    struct peer *peer = raft_peer(raft, event->installed.peer);
+    if (raft->role != RAFT_ROLE_LEADER || peer == NULL ||
+        peer->state != RAFT_PEER_SNAPSHOT) {
+        return;
+    }
+    member_progress(raft, peer->id);
+    if (event->installed.index >= raft->log.base.index) {
+        /* Its word is not taken for it: an append finds out. */
+        peer->state = RAFT_PEER_PROBE;
+        peer->probed = false;
+        peer->next =
+            (event->installed.index < raft->log.last ? event->installed.index
+                                                     : raft->log.last) +
+            1;
+    }
 }
 
 static void replicate(struct raft *raft, struct peer *peer)
 {
     while (peer->up && !peer->lost && peer->next <= raft->batch_last &&
            may_send(raft, peer)) {
+        if (peer->next <= raft->log.base.index) {
+            start_install(raft, peer);
+            return;
+        }
         if (peer->next < raft->log.window) {
             start_fetch(raft, peer);
             return;
@@ -345,7 +378,9 @@ static void agreed(struct raft *raft, struct peer *peer,
         peer->match = match;
     }
     end_flights(raft, peer, peer->match);
-    if (peer->state == RAFT_PEER_PROBE) {
+    bool has_base = peer->state == RAFT_PEER_SNAPSHOT &&
+                    peer->match >= raft->log.base.index;
+    if (peer->state == RAFT_PEER_PROBE || has_base) {
         peer->state = RAFT_PEER_PIPELINE;
         peer->next = peer->match + 1;
         drop_flights(peer);
@@ -358,7 +393,7 @@ static void refused(struct raft *raft, struct peer *peer,
                     const struct raft_message *message)
 {
     raft_index prev = message->append_answer.match;
-    if (prev <= peer->match ||
+    if (prev <= peer->match || peer->state == RAFT_PEER_SNAPSHOT ||
         (peer->state == RAFT_PEER_PROBE && prev != peer->next - 1)) {
         return; /* stale: it has been answered better since */
     }

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/core/libcore.a
 src_core_libcore_a_SOURCES = \
 	src/core/batch.c \
+	src/core/base.c \
 	src/core/change.h \
 	src/core/check.c \
 	src/core/config.c src/core/config.h \

@@ -274,6 +274,26 @@ void log_compact(struct raft_log *log, raft_index index, struct digest chain,
     log->base = base;
 }
 
+void log_install(struct raft_log *log, const struct raft_install *install)
+{
+    log_shrink(log, log->last, 0);
+    while (log->config_count > 0) {
+        blob_free(log->configs[--log->config_count].payload);
+    }
+    for (size_t i = 0; i < install->config_count; i++) {
+        add_config(log, &install->configs[i]);
+    }
+    bool sound = decode_config(log);
+    assert(sound);
+    log->run_count = 0;
+    log->other_count = 0;
+    log->base = install->base;
+    log->last = install->base.index;
+    log->window = install->base.index + 1;
+    log->window_chain = install->base.chain;
+    log->unix_ms = install->base.unix_ms;
+}
+
 /* ---- opening ------------------------------------------------------------ */
 
 static const char *check_runs(const struct raft_start *start)

@@ -57,6 +57,8 @@ bool log_truncate(struct raft_log *log, raft_index from);
  * and time are that entry's. */
 void log_compact(struct raft_log *log, raft_index index, struct digest chain,
                  uint64_t unix_ms);
+/* Drops everything; another node's base lies under an empty log. */
+void log_install(struct raft_log *log, const struct raft_install *install);
 /* Forgets entries of the window up to `upto` while it holds more bytes. */
 void log_shrink(struct raft_log *log, raft_index upto, uint64_t bytes_max);
 

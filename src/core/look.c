@@ -62,6 +62,11 @@ const struct raft_config_entry *raft_config_history(const struct raft *raft,
     return raft->log.configs;
 }
 
+const struct raft_base *raft_base_now(const struct raft *raft)
+{
+    return &raft->log.base;
+}
+
 const struct raft_entry *raft_entry_at(const struct raft *raft,
                                        raft_index index)
 {

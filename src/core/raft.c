@@ -84,7 +84,7 @@ static void note_voter(struct raft *raft)
     }
 }
 
-static void config_changed(struct raft *raft)
+void raft_config_changed(struct raft *raft)
 {
     note_voter(raft);
     const struct raft_config *config = raft_config_of(raft);
@@ -100,7 +100,7 @@ void raft_append(struct raft *raft, struct raft_entry *entry)
         raft_entry_chain(log_chain(&raft->log, raft->log.last), entry);
     keys_add(&raft->keys, entry);
     if (log_append(&raft->log, entry)) {
-        config_changed(raft);
+        raft_config_changed(raft);
     }
 }
 
@@ -119,7 +119,7 @@ void raft_truncate(struct raft *raft, raft_index from)
         raft->saved = from - 1;
     }
     if (config) {
-        config_changed(raft);
+        raft_config_changed(raft);
     }
 }
 
@@ -236,6 +236,7 @@ void raft_free(struct raft *raft)
     }
     free(raft->reads);
     transfer_free(raft);
+    base_drop(raft->install);
     log_close(&raft->log);
     keys_close(&raft->keys);
     free(raft);
@@ -437,6 +438,12 @@ static void take_event(struct raft *raft, const struct raft_event *event)
         break;
     case RAFT_EVENT_COMPACT:
         take_compact(raft, event);
+        break;
+    case RAFT_EVENT_INSTALL:
+        base_install(raft, event->install);
+        break;
+    case RAFT_EVENT_INSTALLED:
+        lead_installed(raft, event);
         break;
     }
 }

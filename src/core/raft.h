@@ -96,6 +96,23 @@ struct raft_base {
     raft_index last_app; /* the last entry of RAFT_KIND_APP up to `index` */
 };
 
+/* Configurations that a record of a base holds: the newest so many. */
+#define RAFT_BASE_CONFIGS_MAX ((size_t)1024)
+
+/* The whole of another node's base. */
+struct raft_install {
+    struct raft_base base;
+    struct raft_config_entry *configs; /* owned; ascending, at least one */
+    size_t config_count;
+    struct blob *keys; /* packed as in core/keys.h */
+};
+void raft_install_clear(struct raft_install *install);
+
+/* As bytes, drawn in base.c.  NULL: read, and the caller owns what is in
+ * *install; else what is wrong with it, a constant. */
+const char *raft_base_unpack(const void *data, size_t size,
+                             struct raft_install *install);
+
 /* What was on disk.  All borrowed; raft_new() shares what it keeps. */
 struct raft_start {
     raft_term term;
@@ -213,7 +230,9 @@ enum raft_event_type {
     RAFT_EVENT_ABORT,    /* turn the open change back */
     RAFT_EVENT_TRANSFER, /* hand leadership over (thesis 3.10) */
     RAFT_EVENT_GONE,     /* a peer cannot be reached: if it led, who is next? */
-    RAFT_EVENT_COMPACT   /* drop the oldest entries: the base moves up */
+    RAFT_EVENT_COMPACT,  /* drop the oldest entries: the base moves up */
+    RAFT_EVENT_INSTALL,  /* another node's base is here, whole */
+    RAFT_EVENT_INSTALLED /* how far a peer is with the base it is sent */
 };
 
 /* Borrowed for the step; core shares what it keeps. */
@@ -280,6 +299,14 @@ struct raft_event {
             struct digest chain; /* of that entry, which may not be in memory */
             uint64_t unix_ms;
         } compact;
+        /* Ignored where this node does not follow, or knows already that so
+         * much is committed; whether it took effect is in raft_status(). */
+        const struct raft_install *install;
+        struct {
+            raft_id peer;
+            raft_index index; /* it has entries up to here; 0: only part of
+                                 the base so far, but more than before */
+        } installed;
     };
 };
 
@@ -313,7 +340,9 @@ enum raft_tell_type {
     RAFT_TELL_ROLE,     /* raft_status(): role, term or leader changed */
     RAFT_TELL_CONFIG,   /* the configuration in force, or raft_contacts() */
     RAFT_TELL_CHANGE,   /* a change, or an order to turn back, ended */
-    RAFT_TELL_TRANSFER  /* a transfer ended */
+    RAFT_TELL_TRANSFER, /* a transfer ended */
+    RAFT_TELL_INSTALL   /* `peer` needs this node's base: it is in
+                           RAFT_PEER_SNAPSHOT */
 };
 
 struct raft_tell {
@@ -322,7 +351,8 @@ struct raft_tell {
     enum raft_refusal refusal;
     enum raft_change_end change;
     enum raft_transfer_end transfer;
-    raft_id peer; /* CHANGE: at whom it failed; TRANSFER: to whom it went */
+    raft_id peer; /* CHANGE: at whom it failed; TRANSFER: to whom it went;
+                     INSTALL: who needs it */
     raft_index index;
     raft_term term;
 };
@@ -367,8 +397,11 @@ struct raft_save {
     raft_index commit; /* rides in the rows, and in the state */
     bool base_dirty;   /* the base is new: entries up to it may go */
     struct raft_base base;
-    raft_index truncate_from;   /* drop this entry and all behind; 0: none */
-    struct raft_entry *entries; /* owned */
+    struct raft_install *install; /* owned; the base is another node's: all
+                                     entries that are on disk are of no log any
+                                     more.  NULL: it is this log's own */
+    raft_index truncate_from;     /* drop this entry and all behind; 0: none */
+    struct raft_entry *entries;   /* owned */
     size_t entry_count;
 };
 
@@ -464,6 +497,14 @@ raft_index raft_key_index(const struct raft *raft, const struct blob *key);
  * which must be told, carries. */
 void raft_keys_pack(const struct raft *raft, raft_index upto, struct buf *buf);
 
+/* Appended to `buf`: what would lie under the log if it were cut at `index`,
+ * which is told and not below the present base.  Chain and time are that
+ * entry's. */
+void raft_base_pack(const struct raft *raft, raft_index index,
+                    struct digest chain, uint64_t unix_ms, struct buf *buf);
+/* What lies under it now. */
+const struct raft_base *raft_base_now(const struct raft *raft);
+
 /* The last entry of RAFT_KIND_APP at or before `index`, of those told; it is
  * kept exact for every index that a read can ask for.  0: none. */
 raft_index raft_last_app_at(const struct raft *raft, raft_index index);
@@ -471,7 +512,8 @@ raft_index raft_last_app_at(const struct raft *raft, raft_index index);
 enum raft_peer_state {
     RAFT_PEER_PROBE,    /* one append at a time, until the logs agree */
     RAFT_PEER_PIPELINE, /* several in flight, nextIndex runs ahead */
-    RAFT_PEER_FETCH     /* waits for old entries from the store */
+    RAFT_PEER_FETCH,    /* waits for old entries from the store */
+    RAFT_PEER_SNAPSHOT /* what it needs is gone: it gets the base (section 7) */
 };
 
 struct raft_peer_status {

@@ -124,6 +124,7 @@ bool raft_take_save(struct raft *raft, size_t bytes_max, bool commit_too,
                                .vote = raft->vote,
                                .base_dirty = raft->base_dirty,
                                .base = raft->log.base,
+                               .install = raft->install,
                                .truncate_from = raft->truncate_from};
     bool some = gather(raft, bytes_max, save);
     /* Never past what is on disk once this is done. */
@@ -136,6 +137,7 @@ bool raft_take_save(struct raft *raft, size_t bytes_max, bool commit_too,
     raft->state_handed = raft->state;
     raft->truncate_from = 0;
     raft->base_dirty = false;
+    raft->install = NULL;
     raft->commit_handed = save->commit;
     return true;
 }
@@ -146,5 +148,6 @@ void raft_save_clear(struct raft_save *save)
         raft_entry_clear(&save->entries[i]);
     }
     free(save->entries);
+    base_drop(save->install);
     *save = (struct raft_save){0};
 }

@@ -3,7 +3,7 @@
 
 static const char *const roles[] = {"F", "P", "C", "L"};
 
-static const char *const states[] = {"probe", "pipeline", "fetch"};
+static const char *const states[] = {"probe", "pipeline", "fetch", "snapshot"};
 
 static void show_id(struct buf *buf, const char *before, raft_id id)
 {

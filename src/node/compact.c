@@ -34,6 +34,11 @@ raft_index compact_limit(const struct node *node, raft_index index, bool force)
     return limit;
 }
 
+bool compact_rests(const struct node *node)
+{
+    return node->compact.saved >= node->compact.target;
+}
+
 /* ---- who waits ---------------------------------------------------------- */
 
 static void drop_waiting(struct node *node, struct request *request)
@@ -160,8 +165,9 @@ void compact_saved(struct node *node, raft_index base)
 {
     struct compact *compact = &node->compact;
     compact->saved = base;
-    if (base >= compact->step && compact->reading == 0) {
+    if (base >= compact->step) {
         compact->stepping = false;
+        compact->reading = 0; /* another node's base was faster */
     }
     answer_done(node);
 }

@@ -30,6 +30,8 @@ void compact_init(struct node *node);
 raft_index compact_limit(const struct node *node, raft_index index, bool force);
 /* Cuts it up to there; without a request, nobody is answered. */
 void compact_to(struct node *node, raft_index index, struct request *request);
+/* The base is where it is to be. */
+bool compact_rests(const struct node *node);
 /* Each round of a turn: the next step, if it is its time. */
 void compact_pump(struct node *node);
 /* True: the answer was a step's, which takes it. */

@@ -218,6 +218,9 @@ static void note_saved(struct node *node)
     if (log->entry_count > 0) {
         event.saved.index = log->entries[log->entry_count - 1].index;
         event.saved.term = log->entries[log->entry_count - 1].term;
+    } else if (log->install != NULL) {
+        event.saved.index = log->base.index;
+        event.saved.term = log->base.term;
     }
     driver_note(node, &event);
 }
@@ -436,6 +439,9 @@ static void tell(struct node *node, const struct raft_tell *tell)
     case RAFT_TELL_TRANSFER:
         change_transferred(node, tell);
         break;
+    case RAFT_TELL_INSTALL:
+        install_needed(node, tell->peer);
+        break;
     }
 }
 
@@ -480,6 +486,7 @@ void driver_run(struct node *node)
         control_pump(node);
         change_tick(node);
         compact_pump(node);
+        install_pump(node);
         if (round > 0 && node->inbox_count == 0) {
             break;
         }

@@ -55,6 +55,7 @@ static void raft(const struct node *node, struct buf *buf)
     line(buf, "saved_index", status.saved);
     line(buf, "first_index", status.first);
     line(buf, "needed_index", status.needed);
+    install_info(node, buf);
     line(buf, "keys", status.keys_held);
     line(buf, "keys_bytes", status.keys_bytes);
     line(buf, "keys_forgotten_index", status.keys_forgotten);
@@ -67,7 +68,8 @@ static void peer_line(const struct node *node, const struct raft_config *config,
                       const struct raft_member *member,
                       const struct raft_status *status, struct buf *buf)
 {
-    static const char *const states[] = {"probe", "pipeline", "fetch"};
+    static const char *const states[] = {"probe", "pipeline", "fetch",
+                                         "snapshot"};
     struct raft_peer_status peer = {0};
     bool leads = raft_peer_status(node->raft, member->id, &peer);
     uint64_t heard_us = leads ? peer.heard_us : status->leader_heard_us;

@@ -13,6 +13,7 @@
  *   moved.c    members that are at another address are recorded
  *   progress.c how far a change is, for EVENTS, INFO and WHY
  *   compact.c  the log is cut
+ *   install.c  what lies under it goes to a peer; install_take.c comes from one
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
@@ -36,6 +37,7 @@
 #include "node/snapshot.h"
 #include "node/wheel.h"
 
+struct install;
 struct frame_control;
 struct frame_control_answer;
 struct frame_forward;
@@ -101,6 +103,7 @@ struct node {
     struct buf traced;  /* the state as it was last traced */
 
     struct compact compact;
+    struct install *install;
 
     /* submit.c */
     struct list submit_queue;   /* not handed to any leader yet */
@@ -287,6 +290,20 @@ void peers_control_answer(struct node *node, raft_id to,
 void control_link_lost(struct node *node, raft_id peer);
 /* It was handed an order that it has not answered. */
 bool control_waits_for(const struct node *node, raft_id peer);
+
+/* ---- install.c, for driver.c and node.c ---------------------------------- */
+
+void install_init(struct node *node);
+void install_free(struct node *node);
+/* RAFT_TELL_INSTALL. */
+void install_needed(struct node *node, raft_id peer);
+/* Each round of a turn: chunks go out, what is whole is noted for core, and
+ * what is no longer needed ends. */
+void install_pump(struct node *node);
+/* What was written goes to the net. */
+void install_flush(struct node *node);
+/* Its lines for INFO. */
+void install_info(const struct node *node, struct buf *buf);
 
 /* ---- birth.c ------------------------------------------------------------ */
 

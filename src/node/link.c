@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "node/control.h"
+#include "node/install.h"
 
 /* Proposals of one frame that are accepted: more than any version sends. */
 #define FORWARDS_MAX ((size_t)65536)
@@ -73,7 +74,7 @@ void link_greet(struct node *node, struct link *link)
         .peer_instance = peer == NULL ? 0 : peer->instance,
         .election_timeout_us = node->settings.election_timeout_us,
         .heartbeat_us = node->settings.heartbeat_us,
-        .purpose = FRAME_PURPOSE_PEER,
+        .purpose = link->purpose,
         .process = node->process,
     };
     snprintf(hello.cluster, sizeof(hello.cluster), "%s",
@@ -95,7 +96,10 @@ static const char *take_hello(struct node *node, struct link *link,
         return "its HELLO is malformed";
     }
     struct frame_refusal refusal = {0};
-    if (!greet_check(node, &hello, link->peer, &refusal)) {
+    const struct peer *expected =
+        link->dialled ? peers_find(node, link->from) : NULL;
+    expected = link->peer != NULL ? link->peer : expected;
+    if (!greet_check(node, &hello, expected, &refusal)) {
         frame_write_refusal(&link->out, &refusal);
         peers_refused(node, link, &refusal);
         return NULL;
@@ -200,6 +204,9 @@ static const char *take_frame(struct node *node, struct link *link,
         return frame->type == FRAME_HELLO ? take_hello(node, link, frame)
                                           : "its first frame is not a HELLO";
     }
+    if (link->purpose == FRAME_PURPOSE_INSTALL) {
+        return install_frame(node, link, frame);
+    }
     if (link->dialled) {
         return "it speaks on a connection that this node dialled";
     }
@@ -217,6 +224,10 @@ static const char *take_frame(struct node *node, struct link *link,
         return take_control(node, link, frame);
     case FRAME_CONTROL_ANSWER:
         return take_control_answer(node, link, frame);
+    case FRAME_OFFER:
+    case FRAME_WANT:
+    case FRAME_CHUNK:
+        return "a frame that belongs on another connection";
     case FRAME_HELLO:
         return "a second HELLO";
     case FRAME_REFUSAL:

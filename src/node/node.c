@@ -88,6 +88,7 @@ static void init_lists(struct node *node)
     session_init(node);
     feed_init(node);
     events_init(node);
+    install_init(node);
 }
 
 struct node *node_new(const struct node_settings *settings,
@@ -140,6 +141,7 @@ void node_free(struct node *node)
     }
     session_free_all(node);
     feed_free(node);
+    install_free(node);
     if (node->raft != NULL) {
         peers_free(node);
     }
@@ -231,11 +233,13 @@ uint64_t node_turn(struct node *node, struct raft_now now)
     peers_waiting(node);
     session_flush_all(node);
     peers_flush(node);
+    install_flush(node);
     if (node->inbox_count > 0 || !list_empty(&node->submit_queue)) {
         /* Sessions read on where they had been held back. */
         driver_run(node);
         session_flush_all(node);
         peers_flush(node);
+        install_flush(node);
     }
     if (node->inbox_count > 0) {
         return now.mono_us;

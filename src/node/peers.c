@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/install.h"
 
 /* The same complaint about strangers is not logged again for so long. */
 #define STRANGER_QUIET_US ((uint64_t)60 * 1000 * 1000)
@@ -329,6 +330,10 @@ void peers_failed(struct node *node, struct link *link, bool refused,
                   const char *why)
 {
     struct peer *peer = link->peer;
+    if (link->purpose == FRAME_PURPOSE_INSTALL) {
+        install_failed(node, link, why);
+        return;
+    }
     if (peer != NULL) {
         bool was_up = peer->state == PEER_UP;
         complain(node, peer, refused, why);
@@ -460,6 +465,21 @@ static void remember(struct node *node, struct peer *peer,
     peers_note(node, peer);
 }
 
+/* Only who is heard on its usual connection may offer anything on another. */
+static void greeted_install(struct node *node, struct link *link,
+                            struct peer *peer, const struct frame_hello *hello)
+{
+    link->purpose = FRAME_PURPOSE_INSTALL;
+    if (link->dialled) {
+        install_greeted(node, link);
+    } else if (peer != NULL && peer->heard != NULL &&
+               peer->heard->instance == hello->instance) {
+        install_accepted(node, link, peer);
+    } else {
+        peers_failed(node, link, false, "its usual connection is not there");
+    }
+}
+
 void peers_greeted(struct node *node, struct link *link,
                    const struct frame_hello *hello)
 {
@@ -468,6 +488,11 @@ void peers_greeted(struct node *node, struct link *link,
     link->process = hello->process;
     wheel_cancel(&node->wheel, &link->greet);
     struct peer *peer = peers_find(node, hello->id);
+    if (hello->purpose == FRAME_PURPOSE_INSTALL ||
+        link->purpose == FRAME_PURPOSE_INSTALL) {
+        greeted_install(node, link, peer, hello);
+        return;
+    }
     if (peer == NULL) {
         peer = peers_add(node, hello->id);
         peer->guest = true;
@@ -509,7 +534,9 @@ static void dialled(struct node *node, struct link *link,
                      input->text == NULL ? "no connection" : input->text);
         return;
     }
-    link->peer->state = PEER_GREETING;
+    if (link->peer != NULL) {
+        link->peer->state = PEER_GREETING;
+    }
     link_greet(node, link);
 }
 
@@ -519,7 +546,7 @@ static void ended(struct node *node, struct link *link,
                   const struct node_input *input)
 {
     link->dead = input->type == NODE_INPUT_CLOSED;
-    if (link->dialled) {
+    if (link->dialled || link->purpose == FRAME_PURPOSE_INSTALL) {
         peers_failed(node, link, false,
                      input->text == NULL ? "the other end closed the connection"
                                          : input->text);

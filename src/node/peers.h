@@ -72,9 +72,11 @@ struct peer {
 struct link {
     node_conn conn;
     bool dialled;
+    uint32_t purpose;         /* enum frame_purpose; INSTALL: see install.h */
     struct list in_strangers; /* accepted, no HELLO yet; oldest first */
     struct peer *peer;        /* dialled: whose; NULL: accepted */
-    raft_id from;             /* accepted: who it is, after the HELLO */
+    raft_id from;             /* accepted: who it is, after the HELLO;
+                                 of INSTALL, also dialled: who it is */
     uint64_t instance;        /* of the other end, after the HELLO … */
     uint64_t process;         /* … and which process it is; 0: not known */
     bool greeted;             /* the HELLO of the other end is here … */

@@ -490,6 +490,7 @@ static enum frame_forward_result result_of_tell(const struct raft_tell *tell)
     case RAFT_TELL_CONFIG:
     case RAFT_TELL_CHANGE:
     case RAFT_TELL_TRANSFER:
+    case RAFT_TELL_INSTALL:
         break;
     }
     assert(false); /* these say nothing about a proposal */

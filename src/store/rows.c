@@ -78,7 +78,8 @@ static int insert_entry(struct store *store, const struct raft_entry *entry,
     return run(store, STATEMENT_INSERT);
 }
 
-static int insert_config(struct store *store, const struct raft_entry *entry)
+static int insert_config(struct store *store,
+                         const struct raft_config_entry *entry)
 {
     struct raft_config config;
     struct buf text = {0};
@@ -181,12 +182,29 @@ static int save_state(struct store *store, const struct node_save *save)
     return code;
 }
 
-/* Rows up to the base stay for now (sweep.c): they are of no log any more. */
-static int save_base(struct store *store, const struct raft_base *base)
+/* Another node's base: no row that is here belongs to what is behind it. */
+static int save_install(struct store *store, const struct raft_install *install)
 {
+    int code = truncate_log(store, install->base.index + 1);
+    sqlite3_bind_int64(store->statements[STATEMENT_CONFIG_TRUNCATE], 1, 0);
+    code = code != SQLITE_OK ? code : run(store, STATEMENT_CONFIG_TRUNCATE);
+    for (size_t i = 0; code == SQLITE_OK && i < install->config_count; i++) {
+        code = insert_config(store, &install->configs[i]);
+    }
+    return code != SQLITE_OK
+               ? code
+               : kept_replace(store, install->base.index, install->keys->data,
+                              install->keys->size);
+}
+
+/* Rows up to the base stay for now (sweep.c): they are of no log any more. */
+static int save_base(struct store *store, const struct raft_save *log)
+{
+    const struct raft_base *base = &log->base;
     char hex[DIGEST_SIZE * 2 + 1];
     digest_to_hex(base->chain, hex);
-    int code = kept_add(store, base->index);
+    int code = log->install == NULL ? kept_add(store, base->index)
+                                    : save_install(store, log->install);
     code =
         code != SQLITE_OK ? code : set_number(store, "base_index", base->index);
     code =
@@ -218,7 +236,7 @@ static int save_log(struct store *store, const struct raft_save *log)
 {
     int code = SQLITE_OK;
     if (log->base_dirty) {
-        code = save_base(store, &log->base);
+        code = save_base(store, log);
         code = code != SQLITE_OK
                    ? code
                    : forget_snapshot_below(store, log->base.index);
@@ -230,7 +248,11 @@ static int save_log(struct store *store, const struct raft_save *log)
         const struct raft_entry *entry = &log->entries[i];
         code = insert_entry(store, entry, log->commit);
         if (code == SQLITE_OK && entry->kind == RAFT_KIND_CONFIG) {
-            code = insert_config(store, entry);
+            struct raft_config_entry config = {.index = entry->index,
+                                               .term = entry->term,
+                                               .unix_ms = entry->unix_ms,
+                                               .payload = entry->payload};
+            code = insert_config(store, &config);
         }
     }
     return code;

@@ -41,6 +41,10 @@ enum frame_type {
     FRAME_MESSAGE = 3, /* one raft_message */
     FRAME_FORWARD = 4, /* proposals for the leader */
     FRAME_FORWARD_ANSWER = 5,
+    FRAME_OFFER =
+        6, /* a base that the other end needs (FRAME_PURPOSE_INSTALL) */
+    FRAME_WANT = 7,     /* how much of it is there */
+    FRAME_CHUNK = 8,    /* some bytes of it */
     FRAME_CONTROL = 10, /* an order about the members, for the leader */
     FRAME_CONTROL_ANSWER = 11
 };
@@ -67,7 +71,8 @@ struct frame_hello {
 };
 
 enum frame_purpose {
-    FRAME_PURPOSE_PEER = 0 /* messages and proposals */
+    FRAME_PURPOSE_PEER = 0,   /* messages and proposals */
+    FRAME_PURPOSE_INSTALL = 1 /* a base, so that nothing else waits behind it */
 };
 
 enum frame_refusal_code {
@@ -169,6 +174,35 @@ struct frame_control_answer {
     size_t text_size;
 };
 
+/* A base at `index`: its record (core/base.c), and behind it the app's snapshot
+ * where there is one.  Offsets count through both. */
+struct frame_offer {
+    raft_index index;
+    raft_term term;
+    uint64_t record_size;
+    struct digest record_digest;
+    uint64_t snapshot_size;
+    uint8_t snapshot_sha256[32]; /* zeros: there is no snapshot */
+};
+
+/* All before `offset` is there, and as much behind it as FRAME_INSTALL_WINDOW
+ * may be sent.  Said again now and then, though nothing is new. */
+struct frame_want {
+    raft_index index; /* of the offer that it speaks of */
+    uint64_t offset;
+    bool done; /* the whole log up to `index` is durable: nothing is wanted */
+};
+#define FRAME_INSTALL_WINDOW ((uint64_t)4 * 1024 * 1024)
+#define FRAME_CHUNK_MAX ((size_t)256 * 1024)
+
+/* Borrows its bytes. */
+struct frame_chunk {
+    raft_index index;
+    uint64_t offset;
+    const uint8_t *bytes;
+    size_t size;
+};
+
 /* ---- writing: each appends one whole frame to `out` --------------------- */
 
 void frame_write_hello(struct out *out, const struct frame_hello *hello);
@@ -186,6 +220,12 @@ void frame_write_control(struct out *out, uint8_t version,
                          const struct frame_control *control);
 void frame_write_control_answer(struct out *out, uint8_t version,
                                 const struct frame_control_answer *answer);
+void frame_write_offer(struct out *out, uint8_t version,
+                       const struct frame_offer *offer);
+void frame_write_want(struct out *out, uint8_t version,
+                      const struct frame_want *want);
+void frame_write_chunk(struct out *out, uint8_t version,
+                       const struct frame_chunk *chunk);
 /* The body alone, and back: how an order is kept until it can be sent. */
 void frame_pack_control(struct buf *body, const struct frame_control *control);
 bool frame_unpack_control(const void *body, size_t size,
@@ -238,7 +278,10 @@ bool frame_read_forward_answers(const struct frame *frame, size_t max,
                                 struct frame_forward_answer **items,
                                 size_t *count);
 
-/* What they borrow is in the frame. */
+bool frame_read_offer(const struct frame *frame, struct frame_offer *offer);
+bool frame_read_want(const struct frame *frame, struct frame_want *want);
+/* What these borrow is in the frame. */
+bool frame_read_chunk(const struct frame *frame, struct frame_chunk *chunk);
 bool frame_read_control(const struct frame *frame,
                         struct frame_control *control);
 bool frame_read_control_answer(const struct frame *frame,

@@ -238,7 +238,7 @@ bool frame_read_hello(const struct frame *frame, struct frame_hello *hello)
     uint16_t port;
     return texts && !fixed.bad && hello->id != RAFT_ID_NONE &&
            hello->instance != 0 && hello->version_min <= hello->version_max &&
-           hello->purpose == FRAME_PURPOSE_PEER &&
+           hello->purpose <= FRAME_PURPOSE_INSTALL &&
            text_is_address(hello->address, strlen(hello->address), false,
                            &host_size, &port);
 }

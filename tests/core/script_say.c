@@ -139,6 +139,9 @@ void say_tell(struct script *script, size_t core, const struct raft_tell *tell)
     case RAFT_TELL_TRANSFER:
         add_transfer(&text, tell);
         break;
+    case RAFT_TELL_INSTALL:
+        buf_printf(&text, "n%lu needs the base", (unsigned long)tell->peer);
+        break;
     }
     say_buf(script, core, &text);
 }

@@ -124,5 +124,94 @@ def test_what_the_app_has_not_acknowledged_is_kept():
             assert client.call("COMPACT", last) == last + 1
 
 
+def error_of_stream(node, *words):
+    with node.client() as stream:
+        stream.send(*words)
+        return str(stream.reply())
+
+
+def test_a_member_that_lags_behind_gets_the_base():
+    with Cluster(3) as cluster:
+        leader = cluster.leader()
+        away = cluster.follower()
+        with leader.client() as client:
+            keyed = client.call("SUBMIT", "keyed", "KEY", "k")
+            seen = submit(client, ["before"] * 10)[-1]
+            away.call("WAIT", seen)
+            away.kill()
+            last = submit(client, ["x" * 1000] * 500)[-1]
+            assert client.call("COMPACT", last, "FORCE") == last + 1
+            behind = client.call("SUBMIT", "behind the base")
+            away.start().wait_answers()
+            assert away.call("WAIT", behind) >= behind
+            assert int(away.info()["first_index"]) == last + 1
+            assert list(away.entries(last + 1).values())[0][1] == (
+                b"behind the base")
+            assert error_of_stream(away, "FOLLOW").startswith(
+                "COMPACTED %d " % (last + 1))
+            for words in (("DIGEST", behind), ("OUTCOME", "k"), ("CONFIG",),
+                          ("CONFIG", "HISTORY")):
+                assert away.call(*words) == client.call(*words), words
+            assert away.call("OUTCOME", "k") == keyed
+            # It has forgotten nothing over a restart, and can lead.
+            away.kill()
+            away.start().wait_answers()
+            until("node %d is up again" % away.number, lambda: (
+                away.role() or [0, 0, -1])[2] == leader.number)
+            assert client.call("SUBMIT", "again", "KEY", "k") == keyed
+            assert client.call("TRANSFER", away.number) == "OK"
+            assert away.call("SUBMIT", "again", "KEY", "k") == keyed
+            assert away.call("SUBMIT", "goes on") > behind
+            digest = away.call("DIGEST")
+            for node in cluster.nodes:
+                node.call("WAIT", digest[0])
+                assert node.call("DIGEST", digest[0]) == digest
+
+
+def test_a_new_member_starts_where_the_log_starts():
+    with Cluster(2, start=1, bootstrap=None) as cluster:
+        node, comer = cluster.nodes
+        node.wait_answers()
+        assert node.call("CONFIG", "BOOTSTRAP",
+                         "0=%s" % cluster.peer(0)) == 1
+        with node.client() as client:
+            last = submit(client, ["x" * 100] * 3000)[-1]
+            assert client.call("COMPACT", last - 5) == last - 4
+            comer.start().wait_answers()
+            index = client.call(
+                "CONFIG", "ADD", "%d=%s" % (
+                    comer.number, cluster.peer(comer.number)))
+            assert index > last
+            assert comer.call("WAIT", index) >= index
+            assert int(comer.info()["first_index"]) == last - 4
+            assert len(comer.entries(last - 4)) == 5
+            assert comer.call("DIGEST", index) == client.call("DIGEST", index)
+
+
+def test_a_record_that_is_larger_than_a_window_comes_in_parts():
+    with Cluster(3, snapshot_send_rate="4MiB") as cluster:
+        leader = cluster.leader()
+        away = cluster.follower()
+        with leader.client() as client:
+            away.kill()
+            for part in range(40):
+                for i in range(1000):
+                    client.send("SUBMIT", "", "KEY",
+                                ("%d " % (part * 1000 + i)).ljust(128, "k"))
+                last = [client.reply() for _ in range(1000)][-1]
+            assert client.call("COMPACT", last, "FORCE") == last + 1
+            away.start().wait_answers()
+            # A crash in the middle of it, and another one.
+            for _ in range(2):
+                until("it is under way", lambda: int(
+                    away.info()["install_bytes"]) > 100000)
+                away.kill()
+                away.start().wait_answers()
+            assert away.call("WAIT", last) >= last
+            assert int(away.info()["first_index"]) == last + 1
+            assert int(away.info()["keys"]) == 40000
+            assert client.call("SUBMIT", "on") == last + 1
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])

@@ -1,0 +1,78 @@
+/* InstallSnapshot (section 7): what lies under a leader's log goes to a peer
+ * that needs entries which are gone.
+ *
+ * The leader dials the peer once more, so that heartbeats never wait behind a
+ * chunk, and offers what it has.  The peer says from which offset on it wants
+ * it; chunks follow, as many at a time as the window allows.  Whatever breaks,
+ * the leader dials again and offers again, and the peer says how much it has of
+ * just that.  What is whole is taken over in one save (core/base.c).
+ *
+ *   sending:  IDLE --> DIALLING --HELLO--> OFFERED --WANT--> (chunks) --> done
+ *              ^           |                  |
+ *              '-back-off--'------lost--------'
+ */
+#ifndef RAFTSC_NODE_INSTALL_H
+#define RAFTSC_NODE_INSTALL_H
+
+#include "node/peers.h"
+
+/* Nothing was heard for so long: the connection is given up. */
+#define INSTALL_SILENCE_US ((uint64_t)10 * 1000 * 1000)
+/* A receiver says what it wants at least so often. */
+#define INSTALL_AGAIN_US ((uint64_t)1000 * 1000)
+/* A record of 4 million of the longest keys. */
+#define INSTALL_RECORD_MAX ((uint64_t)1024 * 1024 * 1024)
+
+/* At the leader: one for each peer in RAFT_PEER_SNAPSHOT. */
+struct sending {
+    struct list in_node;
+    raft_id peer;
+    struct link *link; /* NULL: none now */
+    uint64_t backoff_us;
+    struct wheel_timer redial;
+    struct wheel_timer silence;
+    struct blob *record; /* NULL: not made yet */
+    struct frame_offer offer;
+    bool wanted;   /* the peer has said what it wants: */
+    uint64_t want; /* it has all before … */
+    uint64_t sent; /* … and all before was sent */
+};
+
+/* At the receiver: what is coming, from one leader at a time.  What is here of
+ * it outlives its connection. */
+struct taking {
+    struct link *link; /* NULL: none now */
+    struct frame_offer offer;
+    struct buf record;
+    bool whole; /* `install` is filled */
+    struct raft_install install;
+    struct wheel_timer again;
+};
+
+struct install {
+    struct list sendings;
+    struct taking taking;
+    uint64_t send_due_us;        /* snapshot-send-rate allows no byte before */
+    struct wheel_timer send_due; /* … and wakes the pump */
+    uint64_t sent_bytes;         /* for INFO */
+    uint64_t taken;
+};
+
+/* ---- for peers.c and link.c: links of FRAME_PURPOSE_INSTALL -------------- */
+
+/* One that was dialled, or accepted from `peer`, is greeted. */
+void install_greeted(struct node *node, struct link *link);
+void install_accepted(struct node *node, struct link *link, struct peer *peer);
+/* Frees the link. */
+void install_failed(struct node *node, struct link *link, const char *why);
+/* NULL, or what is wrong: the link then ends. */
+const char *install_frame(struct node *node, struct link *link,
+                          const struct frame *frame);
+
+/* ---- install_take.c, for install.c --------------------------------------- */
+
+const char *take_frame_of_base(struct node *node, const struct frame *frame);
+void take_pump(struct node *node);
+void take_end(struct node *node);
+
+#endif
