@@ -4,12 +4,14 @@ check_PROGRAMS += tests/sim/sim
 tests_sim_sim_SOURCES = \
 	tests/crash_vfs.c tests/crash_vfs.h \
 	tests/sim/app.c tests/sim/app.h \
-	tests/sim/ask.c tests/sim/ask_key.c tests/sim/ask_log.c \
-	tests/sim/ask_node.c \
+	tests/sim/ask.c tests/sim/ask_config.c tests/sim/ask_key.c \
+	tests/sim/ask_log.c tests/sim/ask_node.c \
 	tests/sim/ask_stream.c tests/sim/ask_submit.c \
 	tests/sim/check.c \
+	tests/sim/config.c \
 	tests/sim/disk.c \
 	tests/sim/fault.c \
+	tests/sim/force.c \
 	tests/sim/happened.c tests/sim/happened.h \
 	tests/sim/history.c \
 	tests/sim/host.c \
@@ -20,6 +22,9 @@ tests_sim_sim_SOURCES = \
 	tests/sim/mangle.c \
 	tests/sim/mix.c \
 	tests/sim/net.c \
+	tests/sim/operator.c \
+	tests/sim/order.c \
+	tests/sim/place.c \
 	tests/sim/settle.c \
 	tests/sim/shelf.c \
 	tests/sim/shrink.c \

@@ -12,6 +12,8 @@
 
 /* No request has a longer time-out: who hears nothing goes elsewhere. */
 #define PATIENCE_US ((uint64_t)12000000)
+/* … and a change of members takes what it takes. */
+#define OPERATOR_PATIENCE_US ((uint64_t)40000000)
 /* Between two bursts in the second phase, at most. */
 #define CALM_GAP_US ((uint64_t)200000)
 
@@ -174,13 +176,19 @@ static void burst(struct app *app)
     struct prng *prng = &app->world->prng;
     size_t count = (size_t)prng_range(prng, 1, app->world->mix.burst);
     struct buf buf = {0};
+    if (app->operates) {
+        count = 0;
+        operator_ask(app, &buf);
+    }
     while (count-- > 0 && app->open_count < OPEN_MAX - 1) {
         ask_one(app, &buf);
     }
     if (prng_chance(prng, 200) && !app->world->calm) {
         ask_garbage(app, &buf);
     }
-    net_app_send(app->ask.wire, buf.data, buf.size);
+    if (buf.size > 0) {
+        net_app_send(app->ask.wire, buf.data, buf.size);
+    }
     buf_free(&buf);
 }
 
@@ -255,18 +263,24 @@ static void move(struct app *app)
     app->told = NULL;
 }
 
+/* In the second phase an app goes to those that can serve it. */
+static bool is_home(const struct world *world, const struct host *host)
+{
+    return !host->left && (!world->calm || force_member(world, host));
+}
+
 static struct host *some_host(struct world *world)
 {
-    struct host *host;
-    do {
+    struct host *host = NULL;
+    for (int i = 0; i < 1000 && (host == NULL || !is_home(world, host)); i++) {
         host = &world->hosts[prng_below(&world->prng, world->mix.hosts)];
-    } while (host->left);
+    }
     return host;
 }
 
 void app_flee(struct app *app)
 {
-    if (app->host->left) {
+    if (!is_home(app->world, app->host)) {
         leave_host(app);
         app->host = some_host(app->world);
     }
@@ -275,7 +289,8 @@ void app_flee(struct app *app)
 static void lose_patience(struct app *app)
 {
     uint64_t now_us = app->world->now_us;
-    if (app->open_count == 0 || now_us - app->open[0].asked_us < PATIENCE_US) {
+    uint64_t most_us = app->operates ? OPERATOR_PATIENCE_US : PATIENCE_US;
+    if (app->open_count == 0 || now_us - app->open[0].asked_us < most_us) {
         return;
     }
     if (app->world->calm && !app->host->left &&
@@ -295,9 +310,14 @@ static void step(struct world *world, void *subject, uint64_t life)
     struct app *app = subject;
     move(app);
     lose_patience(app);
-    follow(app);
-    watch(app);
-    acknowledge(app);
+    if (world->calm && !force_member(world, app->host)) {
+        app_flee(app);
+    }
+    if (!app->operates) {
+        follow(app);
+        watch(app);
+        acknowledge(app);
+    }
     if (!app->stopping && !app->half_closed && !app->spoilt &&
         connect(app, &app->ask)) {
         burst(app);
@@ -308,7 +328,8 @@ static void step(struct world *world, void *subject, uint64_t life)
         leave_host(app); /* an app that moves to another replica */
         app->host = some_host(world);
     }
-    uint64_t gap_us = world->mix.ask_gap_us;
+    uint64_t gap_us =
+        app->operates ? world->mix.order_gap_us : world->mix.ask_gap_us;
     if (world->calm && gap_us > CALM_GAP_US) {
         gap_us = CALM_GAP_US;
     }

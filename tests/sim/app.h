@@ -20,6 +20,7 @@ struct asked {
     raft_index argument;
     uint64_t key;         /* of OUTCOME */
     raft_index key_known; /* … its newest entry known when this was asked */
+    uint64_t order;       /* number of an operator's; 0: it is none */
 };
 
 struct channel {
@@ -37,7 +38,8 @@ struct app {
     struct channel ask;
     struct channel follow;
     struct channel events;
-    bool watches; /* it has EVENTS, too */
+    bool watches;  /* it has EVENTS, too */
+    bool operates; /* it changes the members, and follows nothing */
     struct asked open[OPEN_MAX];
     size_t open_count;
     bool half_closed;
@@ -96,5 +98,6 @@ ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
 ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */
+ask_command ask_history;                             /* ask_config.c */
 
 #endif

@@ -50,9 +50,10 @@ bool ask_is_text(const struct resp_value *value, const char *text)
 static const struct {
     unsigned weight;
     ask_command *ask;
-} asks[] = {{58, ask_submit}, {15, ask_barrier}, {8, ask_wait},   {7, ask_read},
-            {6, ask_outcome}, {3, ask_digest},   {3, ask_ping},   {3, ask_echo},
-            {3, ask_role},    {2, ask_about},    {1, ask_too_big}};
+} asks[] = {{58, ask_submit}, {15, ask_barrier}, {8, ask_wait},
+            {7, ask_read},    {6, ask_outcome},  {3, ask_digest},
+            {3, ask_ping},    {3, ask_echo},     {3, ask_role},
+            {2, ask_about},   {1, ask_too_big},  {1, ask_history}};
 
 void ask_one(struct app *app, struct buf *buf)
 {

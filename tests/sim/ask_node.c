@@ -67,8 +67,8 @@ static void text_answered(struct app *app, const struct asked *asked,
 void ask_about(struct app *app, struct buf *buf)
 {
     static const char *const questions[] = {
-        "INFO",        "CONFIG",  "CONFIG HISTORY", "CONFIG GET *", "COMMAND",
-        "CLIENT LIST", "HELLO 3", "HELLO 2",        "SELECT 0",     "WHY"};
+        "INFO",        "CONFIG",  "PING",    "CONFIG GET *", "COMMAND",
+        "CLIENT LIST", "HELLO 3", "HELLO 2", "SELECT 0",     "WHY"};
     ask_note(app, text_answered);
     buf_printf(buf, "%s\r\n", questions[prng_below(&app->world->prng, 10)]);
 }

@@ -96,36 +96,6 @@ void check_saved(struct host *host, const struct raft_entry *entry)
     *first = number;
 }
 
-static const struct raft_entry *on_disk(const struct host *host,
-                                        raft_index index, raft_term term)
-{
-    const struct disk *disk = &host->disk;
-    if (disk->count < index || disk->entries[index - 1].term != term) {
-        return NULL;
-    }
-    return &disk->entries[index - 1];
-}
-
-/* Committed is what a majority has on its disks: not what anybody counts. */
-static const struct raft_entry *on_quorum(struct world *world, raft_index index,
-                                          raft_term term)
-{
-    const struct raft_entry *entry = NULL;
-    unsigned have = 0;
-    for (unsigned i = 0; i < world->mix.voters; i++) {
-        const struct raft_entry *mine = on_disk(&world->hosts[i], index, term);
-        have += mine != NULL;
-        entry = mine != NULL ? mine : entry;
-    }
-    if (have * 2 <= world->mix.voters) {
-        world_fail(world, "committed is on a majority's disks",
-                   "entry %llu of t%llu is on %u of %u disks",
-                   (unsigned long long)index, (unsigned long long)term, have,
-                   world->mix.voters);
-    }
-    return entry;
-}
-
 /* The digest as raftsc-db(5) defines it, of all that is committed. */
 static void check_chain(struct world *world, const struct raft_entry *entry)
 {
@@ -173,11 +143,16 @@ static void add_committed(struct world *world, raft_term during,
             history_number(entry->payload->data, entry->payload->size);
         history_committed(world, entry);
     }
-    if ((entry->kind == RAFT_KIND_CONFIG) != (entry->index == 1)) {
+    if (entry->kind == RAFT_KIND_CONFIG) {
+        config_committed(world, entry);
+    } else if (entry->index == 1) {
         world_fail(world, "configurations",
-                   "entry %llu is of kind %d: only the first one names the "
-                   "members, and nobody changed them",
-                   (unsigned long long)entry->index, entry->kind);
+                   "the first entry does not name the members");
+    }
+    if (world->mix.operators == 0 && checks->config_count > 1) {
+        world_fail(world, "configurations",
+                   "entry %llu is another one, and nobody changed them",
+                   (unsigned long long)entry->index);
     }
 }
 
@@ -195,7 +170,7 @@ static void check_commit(struct host *host, raft_index commit)
     for (raft_index at = host->commit + 1; at <= commit; at++) {
         raft_term term = raft_term_at(raft, at);
         if (at > world->checks.count) {
-            add_committed(world, host->term, on_quorum(world, at, term));
+            add_committed(world, host->term, config_on_quorum(host, at, term));
         } else if (world->checks.log[at - 1].term != term) {
             world_fail(world, "state machine safety",
                        "entry %llu is committed as t%llu, and on n%lu as t%llu",
@@ -289,6 +264,8 @@ void check_turn(struct host *host)
 {
     struct raft_status status;
     raft_status(node_raft(host->node), &status);
+    bool leads = status.role == RAFT_ROLE_LEADER;
+    raft_term before = host->term;
     check_forward(host, &status);
     check_order(host, &status);
     check_limits(host);
@@ -296,9 +273,10 @@ void check_turn(struct host *host)
     if (status.told > host->checked) {
         check_told(host, status.told);
     }
-    bool leads = status.role == RAFT_ROLE_LEADER;
+    config_turn(host, &status, before);
     if (leads) {
         check_leader(host, &status);
+        host->led_us = host->world->now_us;
     }
     host->led = leads;
 }
@@ -310,7 +288,7 @@ bool check_converged(struct world *world, char *why, size_t size)
     const struct checks *checks = &world->checks;
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         const struct host *host = &world->hosts[i];
-        if (host->left) {
+        if (host->left || !force_member(world, host)) {
             continue;
         }
         struct raft_status status;
@@ -323,6 +301,10 @@ bool check_converged(struct world *world, char *why, size_t size)
                      (unsigned long long)status.last, checks->count);
             return false;
         }
+    }
+    if (config_newest(world)->config.joint) {
+        snprintf(why, size, "the configuration is still joint");
+        return false;
     }
     raft_index last_app = checks->count;
     while (last_app > 0 && checks->log[last_app - 1].kind != RAFT_KIND_APP) {
@@ -367,5 +349,7 @@ void check_free(struct checks *checks)
     free(checks->keyed);
     free(checks->seen);
     free(checks->seen_first);
+    free(checks->configs);
+    free(checks->orders);
     map_free(&checks->leaders);
 }

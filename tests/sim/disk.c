@@ -144,6 +144,19 @@ static bool draws_crash(struct world *world, const struct node_save *save)
     return prng_chance(&world->prng, save->log.state_dirty ? 6 : one_in);
 }
 
+/* … or a configuration. */
+static bool stumbles(struct world *world, const struct node_save *save)
+{
+    for (size_t i = 0; i < save->log.entry_count; i++) {
+        if (save->log.entries[i].kind == RAFT_KIND_CONFIG &&
+            save->log.entries[i].index > 1) {
+            return !world->calm &&
+                   prng_chance(&world->prng, world->mix.stumble);
+        }
+    }
+    return false;
+}
+
 static void disk_save(void *context, const struct node_save *save)
 {
     struct host *host = context;
@@ -155,7 +168,11 @@ static void disk_save(void *context, const struct node_save *save)
     most = most < limit ? most : limit;
     uint64_t takes_us = prng_range(&world->prng, 50, most);
     world_in(world, takes_us, save_done, host, host->life);
-    if (draws_crash(world, save)) {
+    bool stumble = stumbles(world, save);
+    if (stumble) {
+        world_happened(world, HAPPENED_STUMBLE_IN_SAVE);
+    }
+    if (stumble || draws_crash(world, save)) {
         world_in(world, prng_range(&world->prng, 1, takes_us), crash_in_save,
                  host, host->life);
     }
@@ -366,6 +383,20 @@ void disk_started(struct host *host)
     disk->configs = NULL;
     disk->others = NULL;
     buf_free(&disk->keys);
+}
+
+void disk_change(struct host *host, bool fresh)
+{
+    struct disk disk = fresh ? (struct disk){0} : host->other_disk;
+    struct shelf *shelf = fresh ? NULL : host->other_shelf;
+    if (fresh) {
+        disk_free(&host->other_disk);
+        shelf_close(&host->other_shelf);
+    }
+    host->other_disk = host->disk;
+    host->other_shelf = host->shelf;
+    host->disk = disk;
+    host->shelf = shelf;
 }
 
 void disk_free(struct disk *disk)

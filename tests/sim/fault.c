@@ -199,6 +199,31 @@ void fault_elected(struct host *host)
     }
 }
 
+static void stumble(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (!world->calm && host->life == life && host->node != NULL) {
+        world_happened(world, HAPPENED_STUMBLE);
+        host_crash(host);
+        host_restart_later(host, 4000000);
+    }
+}
+
+/* The one that shows it, or any other one: just then, or a little later. */
+void fault_step(struct host *host)
+{
+    struct world *world = host->world;
+    struct prng *prng = &world->prng;
+    if (world->calm || !prng_chance(prng, world->mix.stumble)) {
+        return;
+    }
+    if (prng_chance(prng, 3)) {
+        host = &world->hosts[prng_below(prng, world->mix.hosts)];
+    }
+    uint64_t most = prng_chance(prng, 2) ? 1000 : 100000;
+    world_in(world, prng_range(prng, 1, most), stumble, host, host->life);
+}
+
 /* ---- connections -------------------------------------------------------- */
 
 static bool between_hosts(const struct wire *wire)
@@ -302,8 +327,6 @@ static void fault_read(struct world *world, struct prng *prng)
 
 /* ---- one after the other ------------------------------------------------ */
 
-typedef void fault_run(struct world *world, struct prng *prng);
-
 static fault_run *const faults[FAULTS] = {
     [FAULT_CRASH] = fault_crash,         [FAULT_CRASH_ALL] = fault_crash_all,
     [FAULT_PAUSE] = fault_pause,         [FAULT_CLOCK] = fault_clock,
@@ -314,6 +337,8 @@ static fault_run *const faults[FAULTS] = {
     [FAULT_CLOG] = fault_clog,           [FAULT_DISK_FULL] = fault_disk_full,
     [FAULT_DISK_SLOW] = fault_disk_slow, [FAULT_DISK_HANGS] = fault_disk_hangs,
     [FAULT_WRITE] = fault_write,         [FAULT_READ] = fault_read,
+    [FAULT_WIPE] = place_wipe,           [FAULT_OLD_DISK] = place_old_disk,
+    [FAULT_MOVE] = place_move,
 };
 
 static fault_run *draw(const struct mix *mix, struct prng *prng)

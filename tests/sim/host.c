@@ -121,7 +121,8 @@ static struct node_settings settings_of(const struct host *host)
         .cluster = "sim",
         .advertise = host->address,
         .version = "sim",
-        .bootstrap = world->bootstrap,
+        .process_id = host->life + 1,
+        .bootstrap = host->listed ? world->bootstrap : "",
         .election_timeout_us = 1000000,
         .heartbeat_us = 100000,
         .request_timeout_us = 5000000,
@@ -183,6 +184,10 @@ void host_start(struct host *host)
     host->commit = host->disk.commit;
     host->term = host->disk.term;
     host->vote = host->disk.vote;
+    host->config_index =
+        start.raft.config_count == 0
+            ? 0
+            : start.raft.configs[start.raft.config_count - 1].index;
     host->node = node_new(&settings, &start, disk_store(host), net_of(host),
                           none, prng_u64(&world->prng), host_now(host), why);
     disk_started(host);
@@ -207,6 +212,8 @@ void host_crash(struct host *host)
     host->saving = NULL;
     host->save_waits = false;
     net_host_gone(host);
+    assert(host->wires.count == 0);
+    host->config_index = 0;
     host->node = NULL;
     host->checked = 0;
     host->led = false;

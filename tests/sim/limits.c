@@ -1,7 +1,9 @@
 /* No queue, table or buffer of a node is over its stated limit.  The only file
- * of the simulator that looks into the node. */
+ * of the simulator that looks into the node: so it says, too, which change is
+ * open there. */
 #include "node/session.h"
 
+#include "node/change.h"
 #include "node/peers.h"
 #include "world.h"
 
@@ -59,6 +61,21 @@ static void check_links(const struct host *host)
                  LINK_OUTPUT_MAX + FRAME_SIZE_MAX);
         }
     }
+}
+
+size_t check_targets(const struct host *host, struct raft_config targets[2])
+{
+    const struct change *change = &host->node->change;
+    struct raft_change_status status;
+    raft_change_status(node_raft(host->node), &status);
+    size_t count = 0;
+    if (status.target != NULL) {
+        targets[count++] = *status.target;
+    }
+    if (change->stage != CHANGE_CLOSED) {
+        targets[count++] = change->target;
+    }
+    return count;
 }
 
 void check_limits(struct host *host)

@@ -17,10 +17,11 @@ static void draw_cluster(struct mix *mix, struct prng *prng)
     static const unsigned sizes[] = {1, 2, 2, 3, 3, 3, 3, 3,
                                      4, 4, 5, 5, 5, 5, 6, 7};
     mix->voters = sizes[prng_below(prng, 16)];
-    mix->hosts = mix->voters;
+    mix->listed = mix->voters;
     if (prng_chance(prng, 4)) {
-        mix->hosts += (unsigned)prng_range(prng, 1, 2);
+        mix->listed += (unsigned)prng_range(prng, 1, 2);
     }
+    mix->hosts = mix->listed;
     mix->forward = !prng_chance(prng, 5);
     static const uint64_t windows[] = {1, 2, 3, 7, 20, 262144, 262144, 262144};
     mix->key_window = windows[prng_below(prng, 8)];
@@ -69,6 +70,31 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     mix->after = prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 400);
 }
 
+/* In one run of three the members change. */
+static void draw_members(struct mix *mix, struct prng *prng)
+{
+    if (!prng_chance(prng, 3)) {
+        mix->weights[FAULT_WIPE] = 0;
+        mix->weights[FAULT_OLD_DISK] = 0;
+        mix->weights[FAULT_MOVE] = 0;
+        return;
+    }
+    mix->operators = (unsigned)prng_range(prng, 1, OPERATORS_MAX);
+    mix->order_gap_us = prng_range(prng, 200, 5000) * 1000;
+    if (prng_chance(prng, 8)) {
+        mix->alone = true;
+        mix->voters = 1;
+        mix->listed = 0;
+        mix->hosts = (unsigned)prng_range(prng, 2, 6);
+    } else {
+        unsigned room = HOSTS_MAX - mix->listed;
+        unsigned most = room < 4 ? room : 4;
+        mix->hosts += most == 0 ? 0 : (unsigned)prng_range(prng, 1, most);
+    }
+    mix->forgetful = prng_chance(prng, 2);
+    mix->stumble = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 2, 20) : 0;
+}
+
 void mix_draw(struct mix *mix, struct prng *prng,
               const struct sim_options *options)
 {
@@ -76,6 +102,7 @@ void mix_draw(struct mix *mix, struct prng *prng,
     draw_cluster(mix, prng);
     draw_faults(mix, prng);
     draw_apps(mix, prng);
+    draw_members(mix, prng);
     if (options->faults_s > 0 &&
         options->faults_s * 1e6 < (double)mix->faults_us) {
         mix->faults_us = (uint64_t)(options->faults_s * 1e6);
@@ -92,11 +119,12 @@ void mix_show(const struct world *world)
 {
     const struct mix *mix = &world->mix;
     world_show(world, NULL,
-               "mix: %u voters, %u learners, %u apps, %s store, faults for "
-               "%.0f s, one in %.1f s",
-               mix->voters, mix->hosts - mix->voters, mix->apps,
-               mix->sqlite ? "SQLite" : "model", (double)mix->faults_us / 1e6,
-               (double)mix->fault_gap_us / 1e6);
+               "mix: %u nodes, %u voters, %u in the list%s, %u apps, %u "
+               "operators, %s store, faults for %.0f s, one in %.1f s",
+               mix->hosts, mix->voters, mix->listed,
+               mix->forgetful ? " while they have their disk" : "", mix->apps,
+               mix->operators, mix->sqlite ? "SQLite" : "model",
+               (double)mix->faults_us / 1e6, (double)mix->fault_gap_us / 1e6);
     world_show(
         world, NULL,
         "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "

@@ -313,6 +313,9 @@ static void net_note(void *context, enum log_level level, const char *text)
         return;
     }
     world_trace(host->world, host, "%s: %s", log_level_name(level), text);
+    if (strstr(text, "another data directory") != NULL) {
+        world_happened(host->world, HAPPENED_REFUSED_DISK);
+    }
     if (strstr(text, "given up") != NULL) {
         world_happened(host->world, HAPPENED_STALL);
     }
@@ -320,16 +323,6 @@ static void net_note(void *context, enum log_level level, const char *text)
         world_fail(host->world, "no error is logged", "node %lu: %s",
                    (unsigned long)host->id, text);
     }
-}
-
-static struct host *host_at(struct world *world, const char *address)
-{
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (strcmp(world->hosts[i].address, address) == 0) {
-            return &world->hosts[i];
-        }
-    }
-    return NULL;
 }
 
 static void dial_fails(struct wire *wire, const char *why)
@@ -353,13 +346,16 @@ static void dial_done(struct world *world, void *subject, uint64_t life)
     }
     struct host *host = wire->end[0].host;
     struct host *target = wire->end[1].host;
-    if (net_parted(world, host, target) || net_parted(world, target, host) ||
-        host_paused(host) || host_paused(target)) {
+    if (host_paused(host) ||
+        (target != NULL &&
+         (net_parted(world, host, target) || net_parted(world, target, host) ||
+          host_paused(target)))) {
         world_in(world, 50000, dial_done, wire, life); /* it hangs */
         return;
     }
-    if (target->node == NULL) {
-        dial_fails(wire, "connection refused");
+    if (target == NULL || target->node == NULL) {
+        dial_fails(wire,
+                   target == NULL ? "no route to host" : "connection refused");
         return;
     }
     wire->connected = true;
@@ -380,12 +376,10 @@ static void net_dial(void *context, node_conn conn, const char *address)
 {
     struct host *host = context;
     struct world *world = host->world;
-    struct host *target = host_at(world, address);
-    assert(target != NULL);
     struct wire *wire = new_wire(world);
     wire->end[0].host = host;
     wire->end[0].conn = conn;
-    wire->end[1].host = target;
+    wire->end[1].host = host_at(world, address); /* NULL: nobody */
     map_put(&host->wires, conn, wire);
     world_in(world, some_delay(world) * 2, dial_done, wire, wire->life);
 }

@@ -68,35 +68,77 @@ static void leave(struct host *host)
     }
 }
 
-/* A cluster is born only where all are up. */
-static bool born(const struct world *world)
+/* ---- who is left -------------------------------------------------------- */
+
+static bool is_well(const struct host *host, const void *context)
 {
-    for (unsigned i = 0; i < world->mix.hosts; i++) {
-        if (world->hosts[i].disk.count == 0) {
-            return false;
-        }
-    }
-    return true;
+    (void)context;
+    return !host->left;
 }
 
-/* A majority of the voters stays: exactly one, or a few more. */
-static void choose_left(struct world *world)
+/* A disk that was exchanged while a change went on unseen can be one too many:
+ * then it is found again. */
+static void find_disks(struct world *world)
 {
-    if (!born(world)) {
-        return;
-    }
-    unsigned voters = world->mix.voters;
-    unsigned may_go = voters - (voters / 2 + 1);
-    unsigned go = (unsigned)prng_below(&world->prng, may_go + 1);
-    while (go > 0) {
-        struct host *host = &world->hosts[prng_below(&world->prng, voters)];
-        if (!host->left) {
-            host->left = true;
-            go--;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (!force_holds(world, is_well, NULL)) {
+            place_recover(&world->hosts[i]);
         }
     }
-    for (unsigned i = voters; i < world->mix.hosts; i++) {
-        world->hosts[i].left = prng_chance(&world->prng, 3);
+}
+
+/* A majority of every set of voters that may be in force stays: exactly one,
+ * or a few more. */
+static void choose_left(struct world *world)
+{
+    struct prng *prng = &world->prng;
+    if (config_newest(world) == NULL) { /* not born: all are needed */
+        return;
+    }
+    find_disks(world);
+    unsigned hosts = world->mix.hosts;
+    unsigned go = (unsigned)prng_below(prng, hosts + 1);
+    for (unsigned tries = 0; tries < hosts * 2 && go > 0; tries++) {
+        struct host *host = &world->hosts[prng_below(prng, hosts)];
+        if (host->left) {
+            continue;
+        }
+        host->left = true;
+        if (force_holds(world, is_well, NULL)) {
+            go--;
+        } else {
+            host->left = false;
+        }
+    }
+}
+
+static void heal(struct host *host)
+{
+    host->left = false;
+    host->cut_off = false;
+    host->may_start = true;
+    make_well(host);
+}
+
+/* What was under way may lead to a configuration of which nobody knew: an
+ * operator brings its nodes back. */
+void settle_more(struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (force_holds(world, is_well, NULL)) {
+            return;
+        }
+        struct host *host = &world->hosts[i];
+        if (host->left) {
+            world_trace(world, host, "!  is healed, too");
+            heal(host);
+        }
+    }
+    find_disks(world);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].node == NULL && !world->hosts[i].left) {
+            host_start(&world->hosts[i]);
+        }
     }
 }
 
@@ -121,5 +163,8 @@ void fault_settle(struct world *world)
     }
     for (unsigned i = 0; i < world->mix.apps; i++) {
         app_flee(world->apps[i]);
+    }
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        app_flee(world->operators[i]);
     }
 }

@@ -20,6 +20,7 @@
 #define OPERATIONS_MAX 16
 
 struct shelf {
+    unsigned place;
     char directory[2][64]; /* after a crash the other one is used */
     int used;
     struct store *store;
@@ -40,10 +41,14 @@ struct shelf {
  * this process uses again. */
 static char root[40];
 
+/* Two of a host's disks are kept, each of them in one place or, after a crash,
+ * in another. */
+#define PLACES (HOSTS_MAX * 4)
+
 static void remove_root(void)
 {
     char path[96];
-    for (unsigned i = 0; i < HOSTS_MAX * 2; i++) {
+    for (unsigned i = 0; i < PLACES; i++) {
         snprintf(path, sizeof(path), "%s/%u/lock", root, i);
         unlink(path);
         snprintf(path, sizeof(path), "%s/%u", root, i);
@@ -65,7 +70,7 @@ static void make_root(void)
         exit(1);
     }
     atexit(remove_root);
-    for (unsigned i = 0; i < HOSTS_MAX * 2; i++) {
+    for (unsigned i = 0; i < PLACES; i++) {
         char path[96];
         snprintf(path, sizeof(path), "%s/%u", root, i);
         mkdir(path, 0700);
@@ -77,9 +82,14 @@ static struct shelf *new_shelf(const struct host *host)
 {
     make_root();
     struct shelf *shelf = x_calloc(1, sizeof(*shelf));
+    unsigned place = (unsigned)host->id * 4;
+    if (host->other_shelf != NULL && host->other_shelf->place == place) {
+        place += 2;
+    }
+    shelf->place = place;
     for (unsigned i = 0; i < 2; i++) {
         snprintf(shelf->directory[i], sizeof(shelf->directory[i]), "%s/%u",
-                 root, (unsigned)host->id * 2 + i);
+                 root, place + i);
         crash_vfs_forget(shelf->directory[i]);
     }
     return shelf;
@@ -196,9 +206,9 @@ void shelf_started(struct host *host)
     store_started(host->shelf->store);
 }
 
-void shelf_close(struct host *host)
+void shelf_close(struct shelf **closed)
 {
-    struct shelf *shelf = host->shelf;
+    struct shelf *shelf = *closed;
     if (shelf == NULL) {
         return;
     }
@@ -207,7 +217,7 @@ void shelf_close(struct host *host)
     crash_vfs_forget(shelf->directory[0]);
     crash_vfs_forget(shelf->directory[1]);
     free(shelf);
-    host->shelf = NULL;
+    *closed = NULL;
 }
 
 /* ---- requests ----------------------------------------------------------- */

@@ -207,13 +207,17 @@ static void make_hosts(struct world *world)
         host->id = i;
         host->may_start = true;
         host->next_conn = 1;
+        host->listed = i < world->mix.listed;
         host->wall_us = prng_below(prng, 100000000);
-        snprintf(host->address, sizeof(host->address), "host%u:7000", i);
+        host_place(host, 0, host->address, sizeof(host->address));
+        world_at(world, prng_below(prng, 2000000), host_start_again, host, 0);
+        if (!host->listed) {
+            continue;
+        }
         at += (size_t)snprintf(world->bootstrap + at,
                                sizeof(world->bootstrap) - at, "%s%u=%s%s",
                                i == 0 ? "" : ", ", i, host->address,
                                i < world->mix.voters ? "" : "/learner");
-        world_at(world, prng_below(prng, 2000000), host_start_again, host, 0);
     }
 }
 
@@ -231,6 +235,10 @@ static struct world *world_new(const struct sim_options *options)
     for (unsigned i = 0; i < world->mix.apps; i++) {
         world->apps[i] = app_new(world, i);
         app_start(world->apps[i]);
+    }
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        world->operators[i] = operator_new(world, i);
+        app_start(world->operators[i]);
     }
     world_in(world, 1000000, fault_next, NULL, 0);
     return world;
@@ -268,12 +276,17 @@ static void world_free(struct world *world)
             net_host_gone(host);
             node_free(host->node);
         }
-        shelf_close(host);
+        shelf_close(&host->shelf);
+        shelf_close(&host->other_shelf);
         disk_free(&host->disk);
+        disk_free(&host->other_disk);
         map_free(&host->wires);
     }
     for (unsigned i = 0; i < world->mix.apps; i++) {
         app_free(world->apps[i]);
+    }
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        app_free(world->operators[i]);
     }
     free_wires(world);
     check_free(&world->checks);
@@ -321,11 +334,17 @@ static void demand_progress(struct world *world)
                        (unsigned long long)world->happened[HAPPENED_ACKED]);
         }
         run_until(world, world->now_us + STEP_US);
+        settle_more(world);
     }
 }
 
 static const struct app *unanswered(const struct world *world)
 {
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        if (app_open_requests(world->operators[i]) > 0) {
+            return world->operators[i];
+        }
+    }
     for (unsigned i = 0; i < world->mix.apps; i++) {
         if (app_open_requests(world->apps[i]) > 0) {
             return world->apps[i];
@@ -341,6 +360,10 @@ static void demand_rest(struct world *world)
         app_flee(world->apps[i]);
         app_stop(world->apps[i]);
     }
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        app_flee(world->operators[i]);
+        app_stop(world->operators[i]);
+    }
     uint64_t end_us = world->now_us + CONVERGE_MAX_US;
     while (unanswered(world) != NULL ||
            !check_converged(world, why, sizeof(why))) {
@@ -354,6 +377,7 @@ static void demand_rest(struct world *world)
             world_fail(world, "convergence", "%s", why);
         }
         run_until(world, world->now_us + STEP_US);
+        settle_more(world);
     }
 }
 
@@ -366,6 +390,7 @@ struct sim_result sim_run(const struct sim_options *options)
     demand_rest(world);
     check_end(world);
     history_end(world);
+    order_end(world);
     struct sim_result result = {.digest = world->digest,
                                 .simulated_us = world->now_us,
                                 .faults = world->fault_number};

@@ -9,13 +9,17 @@
  *   world.c     time, the trace, a run and its two phases
  *   mix.c       what a seed draws at first: its own kind of bad weather
  *   host.c      nodes that start, turn, crash and have clocks
- *   fault.c     what breaks; settle.c what is left broken for good
+ *   fault.c     what breaks; place.c disks and addresses that are exchanged;
+ *               settle.c what is left broken for good
  *   net.c       connections; mangle.c the messages on them
  *   disk.c      the model of a store; shelf.c the shipped one on a VFS
  *   app.c       apps and their connections; ask.c, ask_*.c what they ask and
  *               hear
- *   check.c     what must hold after every turn; limits.c what may not grow;
- *               history.c what apps saw; keys.c what is so of keys
+ *   operator.c  who changes the members; order.c whether the answers are true
+ *   check.c     what must hold after every turn; config.c the same of
+ *               configurations; limits.c what may not grow; history.c what
+ *               apps saw; keys.c what is so of keys
+ *   force.c     the configurations that may be in force, and who is in them
  *   many.c      many seeds in many processes; shrink.c a smaller run
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
@@ -36,6 +40,7 @@
 
 #define HOSTS_MAX 9
 #define APPS_MAX 16
+#define OPERATORS_MAX 2
 /* Small, so that BUSY and TOOBIG come often. */
 #define MAX_PAYLOAD ((size_t)32 * 1024)
 #define MAX_PENDING_BYTES ((size_t)256 * 1024)
@@ -47,6 +52,7 @@ struct host;
 struct wire;
 struct app;
 struct shelf;
+struct resp_value;
 
 /* ---- time --------------------------------------------------------------- */
 
@@ -83,12 +89,16 @@ enum fault {
     FAULT_DISK_HANGS,
     FAULT_WRITE,
     FAULT_READ,
+    FAULT_WIPE,
+    FAULT_OLD_DISK,
+    FAULT_MOVE,
     FAULTS
 };
 
 struct mix {
     unsigned voters;
-    unsigned hosts; /* voters, then learners */
+    unsigned listed; /* voters, then learners: the bootstrap list */
+    unsigned hosts;  /* … then those that wait to be added */
     unsigned apps;
     bool sqlite;           /* the shipped store, on a VFS in memory */
     uint64_t faults_us;    /* the first phase: any fault */
@@ -115,6 +125,13 @@ struct mix {
     uint64_t ask_gap_us; /* between two bursts of an app */
     unsigned burst;      /* requests in one, at most */
     bool large;          /* payloads that are often large */
+    /* Where the members change (no operators: they do not): */
+    unsigned operators;
+    uint64_t order_gap_us; /* between two orders of one of them */
+    bool alone;            /* node 0 begins, and is told to; the others wait */
+    bool forgetful;        /* a node with a new disk has no bootstrap list */
+    unsigned stumble;      /* at one step of a change in so many somebody
+                              crashes; 0: none */
 };
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -159,6 +176,9 @@ void disk_free(struct disk *disk);
 struct node_store disk_store(struct host *host);
 /* It hangs no more. */
 void disk_wake(struct host *host);
+/* The host, which is down, has another disk from now on: a new one, or the one
+ * that it had before.  The present one is kept. */
+void disk_change(struct host *host, bool fresh);
 
 /* ---- the shipped store (shelf.c) ---------------------------------------- */
 
@@ -172,14 +192,17 @@ void shelf_read(struct host *host, const struct node_read *read, bool fails,
                 struct node_read_answer *answer);
 /* `save`: what was under way; NULL: nothing. */
 void shelf_crash(struct host *host, const struct node_save *save);
-void shelf_close(struct host *host);
+/* NULL where there is none; it is NULL then. */
+void shelf_close(struct shelf **shelf);
 
 /* ---- hosts (host.c) ----------------------------------------------------- */
 
 struct host {
     struct world *world;
     raft_id id;
-    char address[32];
+    char address[32];  /* that it announces */
+    unsigned place;    /* where it is now; 0: where it always was */
+    bool listed;       /* it has a bootstrap list */
     struct node *node; /* NULL: not running */
     uint64_t life;     /* counts starts and crashes */
     uint64_t paused_until_us;
@@ -191,7 +214,9 @@ struct host {
     bool cut_off;        /* … and not only its disk */
     bool may_start;      /* false: dead for good */
     struct disk disk;
-    struct shelf *shelf; /* NULL: the model */
+    struct disk other_disk; /* in a drawer, if it was ever made */
+    struct shelf *shelf;    /* NULL: the model */
+    struct shelf *other_shelf;
     const struct node_save *saving;
     bool save_waits;     /* for a disk that hangs */
     struct map wires;    /* node_conn -> struct wire */
@@ -202,12 +227,18 @@ struct host {
     raft_term term;
     raft_id vote;
     bool led;
+    raft_index config_index; /* of its newest configuration */
+    uint64_t led_us;         /* when it last led; 0: never */
 };
 
 void host_start(struct host *host);
 void host_crash(struct host *host);
 void host_restart_later(struct host *host, uint64_t most_us);
-void host_set(struct host *host);  /* its settings as they are to be now */
+void host_set(struct host *host); /* its settings as they are to be now */
+/* Where it is now, as others may write it: with a mark, if that is not 0. */
+void host_place(const struct host *host, uint64_t mark, char *text,
+                size_t size);
+struct host *host_at(struct world *world, const char *address);
 void host_wake(struct host *host); /* a turn is wanted now */
 bool host_paused(const struct host *host);
 event_run host_start_again;
@@ -217,6 +248,8 @@ event_run host_start_again;
 event_run fault_next;
 /* It leads a new term. */
 void fault_elected(struct host *host);
+/* A step of a change of members shows itself there. */
+void fault_step(struct host *host);
 /* Nothing gets from one to the other. */
 void fault_cut(struct world *world, unsigned from, unsigned to);
 
@@ -224,12 +257,37 @@ void fault_cut(struct world *world, unsigned from, unsigned to);
 
 /* A majority is healed, and for good; all others are left as they fell. */
 void fault_settle(struct world *world);
+/* Another configuration may be in force since: it gets its majority, too. */
+void settle_more(struct world *world);
+
+/* ---- disks and addresses (place.c) -------------------------------------- */
+
+typedef void fault_run(struct world *world, struct prng *prng);
+
+fault_run place_wipe, place_old_disk, place_move;
+/* Its old disk is there again after all. */
+void place_recover(struct host *host);
+
+/* ---- the configurations that may be in force (force.c) ------------------ */
+
+/* Whether `host`, which has the id of the member, counts. */
+typedef bool force_counts(const struct host *host, const void *context);
+
+/* Each set of voters that may be in force, now or later without another order,
+ * has a majority of members that are the instance that is meant, and count. */
+bool force_holds(struct world *world, force_counts *counts,
+                 const void *context);
+/* One of them names this disk. */
+bool force_names(struct world *world, const struct disk *disk);
+/* It is a member, with this disk, of the newest configuration that is
+ * committed; or nothing is committed yet. */
+bool force_member(const struct world *world, const struct host *host);
 
 /* ---- the network (net.c, mangle.c) -------------------------------------- */
 
 /* One end is a node's connection, or an app's. */
 struct wire_end {
-    struct host *host; /* NULL: an app's end */
+    struct host *host; /* NULL: an app's end, or nobody is there */
     struct app *app;
     node_conn conn; /* the app's number for it, at an app's end */
     bool gone;      /* this end is closed: nothing is delivered to it */
@@ -291,7 +349,43 @@ size_t app_open_requests(const struct app *app);
 uint64_t app_acknowledged(const struct app *app);
 raft_index app_followed(const struct app *app);
 
-/* ---- checks (check.c, history.c) ---------------------------------------- */
+/* ---- operators (operator.c, order.c) ------------------------------------ */
+
+struct app *operator_new(struct world *world, unsigned number);
+/* One order, added to `buf`. */
+void operator_ask(struct app *app, struct buf *buf);
+
+enum order_kind {
+    ORDER_CHANGE,
+    ORDER_ADD,
+    ORDER_REMOVE,
+    ORDER_PROMOTE,
+    ORDER_DEMOTE,
+    ORDER_REPLACE,
+    ORDER_ABORT,
+    ORDER_TRANSFER,
+    ORDER_BOOTSTRAP,
+    ORDER_KINDS
+};
+
+/* What was asked, and what became of it.  The addresses that an order brings
+ * carry its number. */
+struct order {
+    enum order_kind kind;
+    raft_id ids[HOSTS_MAX];
+    bool learner[HOSTS_MAX];
+    size_t count;
+    bool untouched; /* it was answered: nothing has been changed … */
+    bool undone;    /* … or that it was turned back */
+};
+
+/* Notes an order; its number, from 1. */
+uint64_t order_new(struct world *world, const struct order *order);
+void order_answered(struct app *app, uint64_t number, uint64_t asked_us,
+                    const struct resp_value *value);
+void order_end(struct world *world);
+
+/* ---- checks (check.c, config.c, history.c) ------------------------------ */
 
 enum fate {
     FATE_OPEN,
@@ -334,6 +428,14 @@ struct seen {
     size_t next; /* of the same index; 0: none */
 };
 
+/* A configuration that is committed. */
+struct config_seen {
+    raft_index index;
+    raft_term term;
+    uint64_t at_us;
+    struct raft_config config;
+};
+
 struct checks {
     struct committed *log; /* log[i] is index i + 1 */
     size_t count;
@@ -356,11 +458,21 @@ struct checks {
     size_t *seen_first; /* by index - 1 */
     size_t seen_first_capacity;
     size_t seen_first_count;
+    struct config_seen *configs;
+    size_t config_count;
+    size_t config_capacity;
+    uint64_t prepared_us; /* when a leader last prepared a change */
+    struct order *orders; /* by number, from 1 */
+    size_t order_count;
+    size_t order_capacity;
 };
 
 void check_turn(struct host *host);
 /* Nothing is over its stated limit. */
 void check_limits(struct host *host);
+/* The members that a change which is open at this node would lead to: what
+ * core and node know of it.  How many there are. */
+size_t check_targets(const struct host *host, struct raft_config targets[2]);
 /* Entry `from` and all behind it are about to leave this disk. */
 void check_truncated(struct host *host, raft_index from);
 /* It is on this disk now. */
@@ -370,6 +482,24 @@ bool check_converged(struct world *world, char *why, size_t size);
 void check_end(struct world *world);
 const struct host *check_leader_of(const struct world *world, raft_term term);
 void check_free(struct checks *checks);
+
+/* In config.c: an entry that a node takes for committed is on the disks of a
+ * majority of each set of voters of the configuration that is in force there;
+ * one of those disks' copy of it. */
+const struct raft_entry *config_on_quorum(struct host *host, raft_index index,
+                                          raft_term term);
+/* A configuration is committed, as the first entry of its kind or behind
+ * others. */
+void config_committed(struct world *world, const struct raft_entry *entry);
+/* What this node's log has of them since its last turn, which it left in the
+ * term `before`. */
+void config_turn(struct host *host, const struct raft_status *status,
+                 raft_term before);
+/* NULL: none is committed yet. */
+const struct config_seen *config_newest(const struct world *world);
+/* NULL: entry `index` is no committed configuration. */
+const struct config_seen *config_find(const struct world *world,
+                                      raft_index index);
 
 uint64_t history_submit(struct world *world, size_t size);
 void history_acked(struct world *world, uint64_t number, raft_index index,
@@ -428,10 +558,12 @@ struct world {
     uint64_t event_number;
     struct host hosts[HOSTS_MAX];
     struct app *apps[APPS_MAX];
+    struct app *operators[OPERATORS_MAX];
     struct wire *wires;
     uint64_t parted[HOSTS_MAX]; /* bit j of [i]: nothing gets from i to j */
     uint64_t parting;           /* counts partitions: each ends by itself */
     uint64_t fault_number;
+    unsigned places; /* where hosts were so far */
     char bootstrap[512];
     struct checks checks;
     bool calm;        /* the second phase … */
