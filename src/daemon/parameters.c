@@ -40,6 +40,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .send_rate = settings->send_rate,
         .key_window = settings->key_window,
         .snapshot_hold_us = settings->snapshot_hold_us,
+        .snapshot_tail = settings->snapshot_tail,
         .forward = settings->forward,
         .trace = settings->log_level == LOG_LEVEL_TRACE,
     };

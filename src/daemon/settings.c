@@ -63,6 +63,8 @@ static const struct setting table[] = {
      SECOND * 86400, true},
     {"snapshot-send-rate", SETTING_SIZE, AT(send_rate), 0, "0", 0,
      MIB * 1024 * 1024, true},
+    {"snapshot-tail", SETTING_NUMBER, AT(snapshot_tail), 0, "10000", 0,
+     UINT64_C(1) << 40, true},
 };
 
 const struct setting *settings_table(size_t *count)

@@ -39,6 +39,7 @@ struct settings {
     uint64_t send_rate;
     uint64_t key_window;
     uint64_t snapshot_hold_us;
+    uint64_t snapshot_tail;
     enum log_level log_level;
     enum log_format log_format;
 };

@@ -56,6 +56,14 @@ static void raft(const struct node *node, struct buf *buf)
     line(buf, "first_index", status.first);
     line(buf, "needed_index", status.needed);
     install_info(node, buf);
+    line(buf, "snapshot_index",
+         node->snapshot == NULL ? 0 : node->snapshot->what.index);
+    line(buf, "snapshot_bytes",
+         node->snapshot == NULL ? 0 : node->snapshot->what.size);
+    if (node->upload.state != UPLOAD_NONE) {
+        line(buf, "upload_index", node->upload.index);
+        line(buf, "upload_bytes", node->upload.bytes);
+    }
     line(buf, "keys", status.keys_held);
     line(buf, "keys_bytes", status.keys_bytes);
     line(buf, "keys_forgotten_index", status.keys_forgotten);

@@ -67,6 +67,10 @@ static void raft(const struct node *node, struct buf *buf)
     gauge(buf, "saved_index", "The last entry that is durable here.",
           status.saved);
     gauge(buf, "first_index", "The first entry of the log.", status.first);
+    gauge(buf, "snapshot_index", "The entry of the app's snapshot; 0: none.",
+          node->snapshot == NULL ? 0 : node->snapshot->what.index);
+    gauge(buf, "snapshot_bytes", "Its size.",
+          node->snapshot == NULL ? 0 : node->snapshot->what.size);
     counter(buf, "elections_total", "Campaigns begun here.", status.elections);
     gauge(buf, "window_bytes", "Recent entries kept in memory.",
           status.window_bytes);

@@ -39,6 +39,7 @@ struct node_settings {
     uint64_t cache_bytes;      /* recent entries kept in memory */
     uint64_t keep_unacked;     /* entries that a following app has not ACKed and
                                   that no compaction drops, the newest so many */
+    uint64_t snapshot_tail;    /* entries that are kept behind a new snapshot */
     uint64_t snapshot_hold_us; /* an announced snapshot is kept for an app */
     uint64_t send_rate;        /* bytes a second of a base on its way; 0: any */
     uint64_t key_window;       /* newest keys of SUBMIT that are remembered */

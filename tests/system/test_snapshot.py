@@ -213,5 +213,76 @@ def test_a_damaged_snapshot_is_named_and_a_missing_one_ends_the_start():
         node.process = None
 
 
+def test_the_log_goes_behind_a_snapshot_and_a_stream_begins_with_it():
+    with Cluster(1, snapshot_tail=3) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        for count in range(10):
+            last = submit(node, b"%d" % count)
+        state = some_bytes(100000)
+        upload(node, last, state)
+        until("the log is cut", lambda: node.info()["first_index"] ==
+              str(last - 2))
+        with node.client() as stream, node.client() as loader:
+            refused("COMPACTED", loader, "READ", 1)
+            stream.send("FOLLOW", 1)
+            assert stream.reply() == [b"snapshot", last, len(state)]
+            # Newer ones do not take it away, for who says nothing of them.
+            new = submit(node, b"new")
+            assert stream.reply()[:2] == [b"entry", new]
+            upload(node, new, b"newer")
+            assert download(loader) == state
+            assert loader.call("SNAPSHOT", "READ", 0, 9, "INDEX", new) == \
+                b"newer"
+            assert loader.call("SNAPSHOT", "READ", 0, 9, "INDEX", last) == \
+                state[:9]
+            loader.close()
+            assert len(files(node)) == 2
+            assert stream.call("ACK", new) == "OK"
+            until("it is gone", lambda: len(files(node)) == 1)
+        node.kill()
+        node.start().wait_answers()
+        with node.client() as stream:
+            stream.send("FOLLOW", 1)
+            assert stream.reply() == [b"snapshot", new, 5]
+
+
+def test_what_was_announced_is_kept_for_so_long():
+    with Cluster(1, snapshot_tail=0, snapshot_hold="50ms") as cluster:
+        node = cluster.nodes[0].wait_answers()
+        last = submit(node, b"x")
+        upload(node, last, b"state")
+        until("the log is cut", lambda: node.info()["first_index"] ==
+              str(last + 1))
+        with node.client() as stream:
+            stream.send("FOLLOW", 1)
+            assert stream.reply() == [b"snapshot", last, 5]
+            upload(node, submit(node, b"y"), b"newer")
+            until("it is gone", lambda: len(files(node)) == 1)
+            assert node.call("SNAPSHOT", "READ", 0, 9) == b"newer"
+
+
+def test_a_snapshot_below_the_base_is_dropped():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        last = submit(node, b"x")
+        upload(node, last, b"state")
+        more = submit(node, b"y")
+        assert node.call("COMPACT", last) == last + 1
+        assert node.call("SNAPSHOT", "INFO")[0] == last
+        with node.client() as client:
+            assert client.call("SNAPSHOT", "BEGIN", more) == "OK"
+            even_more = submit(node, b"z")
+            assert node.call("COMPACT", even_more) == even_more + 1
+            assert node.call("SNAPSHOT", "INFO") is None
+            refused("ERR", client, "SNAPSHOT", "END")
+        until("nothing is left", lambda: not files(node))
+        with node.client() as stream:
+            stream.send("FOLLOW", 1)
+            assert stream.reply().code == "COMPACTED"
+        node.kill()
+        node.start().wait_answers()
+        assert node.call("SNAPSHOT", "INFO") is None
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
