@@ -119,6 +119,7 @@ bool raft_peer_status(const struct raft *raft, raft_id id,
                 .inflight_bytes = peer->flight_bytes,
                 .heard_us = peer->heard_us,
                 .up = peer->up,
+                .lost = peer->lost,
             };
             return true;
         }

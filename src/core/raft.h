@@ -524,6 +524,7 @@ struct raft_peer_status {
     size_t inflight_bytes;
     uint64_t heard_us; /* mono; 0: never */
     bool up;
+    bool lost; /* it lacks entries that it had acknowledged: not counted on */
 };
 
 /* False where nothing is replicated to `id` from here. */

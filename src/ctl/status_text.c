@@ -117,14 +117,14 @@ static void print_waiting(const struct status *status,
     const char *waiting = text_or(status, "Raft", "waiting_for", NULL);
 
     if (waiting != NULL) {
-        print_label(screen, "waits");
-        fprintf(screen->file, "for %s\n", waiting);
+        print_label(screen, "note");
+        fprintf(screen->file, "%s\n", waiting);
         return;
     }
     if (strcmp(text_or(status, "Raft", "role", ""), "idle") != 0)
         return;
-    print_label(screen, "waits");
-    fputs("for its first configuration: see raftctl help bootstrap\n",
+    print_label(screen, "note");
+    fputs("waits for its first configuration: see raftctl help bootstrap\n",
           screen->file);
 }
 

@@ -147,7 +147,8 @@ static void want(struct node *node, const struct raft_member *member,
     peer->reached = reached;
     name_instance(node, peer, member->instance);
     snprintf(peer->recorded, sizeof(peer->recorded), "%s", member->address);
-    if (is_new || (moved && peer->state != PEER_UP)) {
+    bool idle = peer->state == PEER_IDLE && peer->redial.at_us == 0;
+    if (is_new || idle || (moved && peer->state != PEER_UP)) {
         peers_dial(node, peer, peer->recorded);
     } else {
         peers_note(node, peer);

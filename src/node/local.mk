@@ -44,6 +44,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/submit.c \
 	src/node/target.c src/node/target.h \
 	src/node/trace.c \
+	src/node/waiting.c \
 	src/node/upload.c \
 	src/node/wheel.c src/node/wheel.h \
 	src/node/why.c

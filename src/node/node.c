@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "node/control.h"
+#include "node/peers.h"
 
 /* Limits of replication that nobody has had a reason to change. */
 #define APPEND_BYTES_MAX ((size_t)1024 * 1024)
@@ -288,21 +289,12 @@ void node_note(struct node *node, enum log_level level, const char *format, ...)
 
 bool node_door(struct node *node, struct request *request)
 {
-    raft_index index = 0;
-    const struct raft_config *config = raft_config_now(node->raft, &index);
-    if (config != NULL && node->removed <= index &&
-        raft_config_find(config, node->identity.id) != NULL) {
+    if (raft_config_now(node->raft, NULL) != NULL &&
+        contacts_removed(node) == 0) {
         return true;
     }
     peers_waiting(node);
-    if (config != NULL && node->waiting[0] == '\0') {
-        request_error(node, request, ERROR_NOCONFIG,
-                      "this node is not a member of its cluster since entry "
-                      "%llu",
-                      (unsigned long long)index);
-    } else {
-        request_error(node, request, ERROR_NOCONFIG, "%s", node->waiting);
-    }
+    request_error(node, request, ERROR_NOCONFIG, "%s", node->waiting);
     return false;
 }
 

@@ -339,6 +339,7 @@ void peers_failed(struct node *node, struct link *link, bool refused,
         complain(node, peer, refused, why);
         peer->refused = refused;
         peer->final = peer->final && refused;
+        peer->wiped = peer->wiped && refused;
         lose_link(node, peer);
         change_refused(node, peer);
         dial_again(node, peer, was_up);
@@ -359,6 +360,7 @@ void peers_refused(struct node *node, struct link *link,
 {
     if (link->peer != NULL) {
         link->peer->final = is_final(refusal->code);
+        link->peer->wiped = refusal->code == FRAME_REFUSED_INSTANCE;
     }
     peers_failed(node, link, true, refusal->text);
 }
@@ -408,6 +410,7 @@ static void greeted_dialled(struct node *node, struct link *link,
     struct peer *peer = link->peer;
     peer->complained = false;
     peer->refused = false;
+    peer->wiped = false;
     peer->why[0] = '\0';
     if (moves(peer)) {
         peers_dial(node, peer, peer->announced);
@@ -573,33 +576,4 @@ void peers_input(struct node *node, const struct node_input *input)
     } else {
         ended(node, link, input);
     }
-}
-
-/* ---- why it cannot serve ------------------------------------------------ */
-
-static void refused_text(struct node *node, struct buf *buf)
-{
-    list_each(at, following, &node->peers)
-    {
-        const struct peer *peer = list_entry(at, struct peer, in_node);
-        if (peer->refused) {
-            buf_printf(buf, "%snode %lu at %s cannot be talked to: %s",
-                       buf->size == 0 ? "" : "; ", (unsigned long)peer->id,
-                       peer->address, peer->why);
-        }
-    }
-}
-
-void peers_waiting(struct node *node)
-{
-    if (node->waiting_made == node->peers_changed) {
-        return;
-    }
-    node->waiting_made = node->peers_changed;
-    struct buf buf = {0};
-    birth_waiting(node, &buf);
-    refused_text(node, &buf);
-    snprintf(node->waiting, sizeof(node->waiting), "%.*s", (int)buf.size,
-             buf.size == 0 ? "" : (const char *)buf.data);
-    buf_free(&buf);
 }

@@ -65,6 +65,7 @@ struct peer {
     bool complained; /* its failure is in the log already */
     bool refused;    /* by it, or by us: `why` says why */
     bool final;      /* … and waiting changes nothing about that */
+    bool wiped;      /* … as it has another data directory than the member */
     char why[256];   /* of its last failure; "": none */
     struct peer_seen seen;
 };
@@ -126,6 +127,9 @@ bool contacts_know(const struct node *node, raft_id id, uint64_t instance);
  * `instance` is no member's any more; 0: it is one's, or never was. */
 raft_index contacts_left(const struct node *node, raft_id id,
                          uint64_t instance);
+/* The same of this node, or what a member has said of it: the entry since which
+ * it is no member; 0: it is one, or never was.  In waiting.c. */
+raft_index contacts_removed(const struct node *node);
 /* It is another data directory than that of the member with its id: it may
  * ask, and is answered; nothing that it answers counts. */
 bool contacts_foreign(const struct peer *peer);

@@ -15,7 +15,9 @@ struct why {
     struct raft_status status;
     const struct raft_config *config; /* NULL: none */
     raft_index config_index;
+    raft_index removed; /* no member since this entry; 0: that is not so */
     struct buf missing; /* "1, 2": voters that are not reached */
+    struct buf wiped;   /* "2": members with another or an old data directory */
     size_t missing_count;
     size_t lacking; /* so many of them must come back for a quorum */
     size_t spare;   /* so many more can be lost */
@@ -92,7 +94,8 @@ static bool is_reached(const struct why *why, raft_id id)
                ago_us(why, why->status.leader_heard_us) <= timeout_us;
     }
     if (raft_peer_status(node->raft, id, &peer)) {
-        return peer.up && ago_us(why, peer.heard_us) <= timeout_us;
+        return peer.up && !peer.lost &&
+               ago_us(why, peer.heard_us) <= timeout_us;
     }
     if (why->status.leader != RAFT_ID_NONE || !peers_up(node, id)) {
         return peers_up(node, id);
@@ -159,6 +162,12 @@ static void quorum(struct why *why, bool next, const char *name)
     buf_free(&gone);
 }
 
+static bool has_lost(const struct why *why, raft_id id)
+{
+    struct raft_peer_status peer;
+    return raft_peer_status(why->node->raft, id, &peer) && peer.lost;
+}
+
 static void quorums(struct why *why)
 {
     why->spare = RAFT_MEMBERS_MAX;
@@ -170,6 +179,10 @@ static void quorums(struct why *why)
     }
     for (size_t i = 0; i < why->config->count; i++) {
         const struct raft_member *member = &why->config->members[i];
+        const struct peer *peer = peers_find(why->node, member->id);
+        if ((peer != NULL && peer->wiped) || has_lost(why, member->id)) {
+            add_id(&why->wiped, member->id);
+        }
         if (raft_config_votes(why->config, member->id) &&
             !is_reached(why, member->id)) {
             add_id(&why->missing, member->id);
@@ -187,7 +200,10 @@ static void own_line(const struct why *why)
     buf_printf(why->out, "node %lu: %s of term %llu; ",
                (unsigned long)node->identity.id, node_role_word(node),
                (unsigned long long)status->term);
-    if (leads(why)) {
+    if (why->removed != 0) {
+        buf_printf(why->out, "no member since entry %llu",
+                   (unsigned long long)why->removed);
+    } else if (leads(why)) {
         buf_append_text(why->out, status->term_committed
                                       ? "it leads"
                                       : "it leads, and has no entry of its "
@@ -226,7 +242,10 @@ static void log_of(const struct why *why, const struct peer *peer)
 {
     struct raft_peer_status known;
     const struct peer_seen *seen = &peer->seen;
-    if (raft_peer_status(why->node->raft, peer->id, &known)) {
+    if (has_lost(why, peer->id)) {
+        buf_append_text(why->out, "; has lost entries that it had "
+                                  "acknowledged, and is not counted on");
+    } else if (raft_peer_status(why->node->raft, peer->id, &known)) {
         buf_printf(why->out, "; has the log to %llu, %llu behind",
                    (unsigned long long)known.match,
                    (unsigned long long)(why->status.last - known.match));
@@ -341,10 +360,11 @@ static void next_for_stranger(const struct why *why)
     unsigned long id = why->node->identity.id;
     if (why->config != NULL) {
         buf_printf(why->out,
-                   "this node was removed: stop it, or add it again at a "
-                   "member (raftctl add %lu=%s)\n",
+                   "stop this node, or have a member add it again (raftctl "
+                   "add %lu=%s); where it was replaced, put the newer data "
+                   "directory back\n",
                    id, why->node->settings.advertise);
-    } else if (is_refused(why)) {
+    } else if (why->node->unwelcome[0] != '\0' || is_refused(why)) {
         buf_printf(why->out,
                    "put this node's own data directory back; if it is lost, "
                    "ask a member to replace it (raftctl replace %lu)\n",
@@ -373,6 +393,11 @@ static void next_for_missing(const struct why *why)
         buf_printf(why->out, "wait: an election takes up to %llu ms a try\n",
                    (unsigned long long)why->node->settings.election_timeout_us *
                        2 / 1000);
+    } else if (why->wiped.size > 0) {
+        buf_printf(why->out,
+                   "put the old data directory of node %.*s back; if it is "
+                   "lost: raftctl replace ID takes the new one in\n",
+                   size_of(&why->wiped), text_of(&why->wiped));
     } else if (why->missing_count > 0) {
         buf_printf(why->out, "bring back node %.*s: %s\n",
                    size_of(&why->missing), text_of(&why->missing),
@@ -393,8 +418,7 @@ static void next_line(const struct why *why)
         buf_append_text(why->out, "look at the disk of data-dir (the kernel's "
                                   "log, a full queue); others may lead "
                                   "meanwhile\n");
-    } else if (why->config == NULL ||
-               raft_config_find(why->config, why->node->identity.id) == NULL) {
+    } else if (why->config == NULL || why->removed != 0) {
         next_for_stranger(why);
     } else {
         next_for_missing(why);
@@ -407,8 +431,9 @@ void node_why(struct node *node, struct buf *buf)
     raft_status(node->raft, &why.status);
     why.config = raft_config_now(node->raft, &why.config_index);
     peers_waiting(node);
+    why.removed = contacts_removed(node);
     own_line(&why);
-    if (why.config != NULL) {
+    if (why.config != NULL && why.removed == 0) {
         quorums(&why);
     }
     peer_lines(&why);
@@ -416,4 +441,5 @@ void node_why(struct node *node, struct buf *buf)
     change_line(&why);
     next_line(&why);
     buf_free(&why.missing);
+    buf_free(&why.wiped);
 }

@@ -130,11 +130,12 @@ def until(what, condition, patience=PATIENCE):
 class Node:
     """One raftsc process and its directory."""
 
-    def __init__(self, cluster, number):
+    def __init__(self, cluster, number, directory=None):
         self.cluster = cluster
         self.number = number
-        self.directory = os.path.join(cluster.directory, str(number))
-        os.mkdir(self.directory)
+        self.directory = directory or os.path.join(cluster.directory,
+                                                   str(number))
+        os.makedirs(self.directory, exist_ok=True)
         self.socket = os.path.join(self.directory, "app.sock")
         self.conf = os.path.join(self.directory, "node.conf")
         self.log = os.path.join(self.directory, "log")
@@ -251,6 +252,7 @@ class Cluster:
         self.start = size if start is None else start
         self.directory = tempfile.mkdtemp(prefix="raftsc-")
         self.address = own_address()
+        self.twins = []
         self.nodes = [Node(self, number) for number in range(size)]
         bootstrap = ", ".join("%d=%s" % (node.number, self.peer(node.number))
                               for node in self.nodes)
@@ -277,7 +279,7 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, trace):
-        for node in self.nodes:
+        for node in self.nodes + self.twins:
             node.kill()
         if kind is not None:
             for node in self.nodes:
@@ -311,14 +313,30 @@ class Cluster:
         return [node for node in self.nodes
                 if node.process is not None and not node.stopped]
 
+    def twin(self, node, directory):
+        """Another node with that one's configuration, but another directory,
+        its socket in it, and another address; it ends with the cluster."""
+        twin = Node(self, node.number, directory)
+        with open(node.conf, encoding="ascii") as conf:
+            with open(twin.conf, "w", encoding="ascii") as copy:
+                copy.write(conf.read())
+        twin.set_conf(data_dir=directory, app_socket=twin.socket,
+                      peer_listen="%s:%d" % (self.address, 7500 + node.number))
+        self.twins.append(twin)
+        return twin
+
     def settle(self):
         """Every running node has told the same index; returns the entries."""
-        leader = self.leader()
-        last = submit(leader, b"settled")
-        for node in self.running():
+        return self.settle_of(self.running())
+
+    def settle_of(self, nodes):
+        """The same of these nodes."""
+        nodes = list(nodes)
+        last = submit(self.leader(), b"settled")
+        for node in nodes:
             node.wait_answers()
             node.call("WAIT", last, PATIENCE * 1000)
-        logs = [node.entries() for node in self.running()]
+        logs = [node.entries() for node in nodes]
         for log in logs[1:]:
             assert log == logs[0], "the logs of two nodes differ"
         return logs[0]

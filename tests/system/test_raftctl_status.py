@@ -71,7 +71,7 @@ def status_says_for_whom_a_new_node_waits():
         result = run(node, "status")
         ends(result, 0)
         assert (
-            "waits    for 1=127.0.0.1:7001 (not reached yet)\n" in result.out
+            "note     1=127.0.0.1:7001 (not reached yet)\n" in result.out
         ), result
         assert " 1  127.0.0.1:7001  voter    down" in result.out, result
     without = re.sub("waiting_for.*\r\n", "", INFO_IDLE)
