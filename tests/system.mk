@@ -8,7 +8,9 @@ SYSTEM_TESTS = \
 	tests/system/test_errors_forwarded.py \
 	tests/system/test_http.py \
 	tests/system/test_member.py \
+	tests/system/test_member_faults.py \
 	tests/system/test_member_returns.py \
+	tests/system/test_raftctl_change.py \
 	tests/system/test_rescue.py \
 	tests/system/test_snapshot.py \
 	tests/system/test_upgrade.py \
