@@ -202,6 +202,9 @@ static void skip(struct iovec *pieces, size_t bytes)
     for (size_t i = 0; i < PIECES; i++) {
         size_t gone = bytes < pieces[i].iov_len ? bytes : pieces[i].iov_len;
 
+        if (gone == 0) {
+            continue; /* a piece of nothing has no address to add to */
+        }
         pieces[i].iov_base = (char *)pieces[i].iov_base + gone;
         pieces[i].iov_len -= gone;
         bytes -= gone;
