@@ -118,6 +118,14 @@ static bool event_print(const struct resp_value *push)
     else if (event_is(push, "cluster", "ti"))
         printf("cluster %s epoch %" PRIu64 "\n", event_text(&text, &fields[1]),
                (uint64_t)fields[2].integer);
+    else if (event_is(push, "change", "ti"))
+        printf("change %s index %" PRId64 "\n", event_text(&text, &fields[1]),
+               fields[2].integer);
+    else if (event_is(push, "catch-up", "iiii"))
+        printf("catch-up %" PRId64 " match %" PRId64 " of %" PRId64
+               " round %" PRId64 "\n",
+               fields[1].integer, fields[2].integer, fields[3].integer,
+               fields[4].integer);
     else
         return false;
     return true;
@@ -163,6 +171,15 @@ static bool event_json(struct json *json, const struct resp_value *push)
         json_name(json, "cluster_id");
         json_text(json, fields[1].data, fields[1].size);
         json_named_text(json, "epoch", epoch);
+    } else if (event_is(push, "change", "ti")) {
+        json_name(json, "stage");
+        json_text(json, fields[1].data, fields[1].size);
+        json_named_i64(json, "index", fields[2].integer);
+    } else if (event_is(push, "catch-up", "iiii")) {
+        json_named_i64(json, "id", fields[1].integer);
+        json_named_i64(json, "match", fields[2].integer);
+        json_named_i64(json, "target", fields[3].integer);
+        json_named_i64(json, "round", fields[4].integer);
     } else {
         return false;
     }

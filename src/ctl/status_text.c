@@ -139,6 +139,32 @@ static void print_log(const struct status *status, const struct screen *screen)
             text_or(status, "Raft", "applied_index", "?"));
 }
 
+/* A node that leads tells of the change that it carries out. */
+static void print_change(const struct status *status,
+                         const struct screen *screen)
+{
+    static const char prefix[] = "catch_up_";
+    const char *stage = text_or(status, "Change", "change_stage", "none");
+
+    if (strcmp(stage, "none") == 0)
+        return;
+    print_label(screen, "change");
+    fprintf(screen->file, "under way: %s", stage);
+    for (size_t i = 0; i < status->info.count; i++) {
+        const struct info_line *line = &status->info.lines[i];
+        char match[CTL_NUMBER_SIZE];
+        char target[CTL_NUMBER_SIZE];
+
+        if (strcmp(line->section, "Change") == 0 &&
+            strncmp(line->key, prefix, sizeof(prefix) - 1) == 0 &&
+            info_field(line->value, "match", match, sizeof(match)) &&
+            info_field(line->value, "target", target, sizeof(target)))
+            fprintf(screen->file, "; node %s has %s of %s entries",
+                    line->key + sizeof(prefix) - 1, match, target);
+    }
+    fputc('\n', screen->file);
+}
+
 /* A time as short as it is useful. */
 static void contact_text(const char *ms_text, char out[24])
 {
@@ -223,6 +249,7 @@ void status_print(const struct status *status, const struct screen *screen)
     print_leader(status, screen);
     print_waiting(status, screen);
     print_log(status, screen);
+    print_change(status, screen);
     if (status->count > 0)
         print_members(status, screen);
 }

@@ -70,6 +70,7 @@ def test_a_change_goes_on_when_raftctl_is_interrupted_or_waits_no_longer():
             leader = cluster.leader()
             until("it is dialled",
                   lambda: leader.info()["change_stage"] == "reaching")
+            assert "change   under way: reaching\n" in run(leader, "status")[0]
             waiting.send_signal(signal.SIGINT)
             assert "the change goes on" in waiting.stderr.read()
             assert waiting.wait(60) == -signal.SIGINT

@@ -243,6 +243,8 @@ EVENTS = [
     ["leader", 1, "127.0.0.1:7001", 3],
     ["leader", -1, "", 4],
     ["config", 12, "0=a:1 voter, 1=b:2 learner"],
+    ["change", "catch-up", 12],
+    ["catch-up", 1, 250, 1000, 2],
     ["cluster", CLUSTER_ID, 5],
 ]
 
@@ -259,6 +261,8 @@ def events_are_printed_one_a_line():
             "leader 1 127.0.0.1:7001 term 3\n"
             "leader none term 4\n"
             "config 12 0=a:1 voter, 1=b:2 learner\n"
+            "change catch-up index 12\n"
+            "catch-up 1 match 250 of 1000 round 2\n"
             "cluster %s epoch 5\n" % CLUSTER_ID,
         )
         process.terminate()
@@ -293,6 +297,14 @@ def events_as_json_have_names():
                     {"id": 0, "address": "a:1", "role": "voter"},
                     {"id": 1, "address": "b:2", "role": "learner"},
                 ],
+            },
+            {"event": "change", "stage": "catch-up", "index": 12},
+            {
+                "event": "catch-up",
+                "id": 1,
+                "match": 250,
+                "target": 1000,
+                "round": 2,
             },
             {"event": "cluster", "cluster_id": CLUSTER_ID, "epoch": "5"},
         ],
