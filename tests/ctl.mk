@@ -54,6 +54,7 @@ TESTS += \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
+	tests/system/test_raftctl_snapshot.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py
 EXTRA_DIST += \
@@ -62,6 +63,7 @@ EXTRA_DIST += \
 	tests/system/test_raftctl_help.py \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
+	tests/system/test_raftctl_snapshot.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/raftctl_said.py \

@@ -191,6 +191,23 @@ static const struct command commands[] = {
      "submits are entries like others, which every app is told: it asks\n"
      "first, unless --yes.  ^C ends it early, with the figures so far.\n",
      run_bench},
+    {"snapshot save", "FILE", 1, 1, 0, "download the app's snapshot",
+     "Writes the node's snapshot of the app's state into FILE ('-': standard\n"
+     "output) and checks its SHA-256.  FILE is replaced once all of it is "
+     "there\n"
+     "and synced; else it stays as it was.\n",
+     run_snapshot_save},
+    {"snapshot load", "INDEX FILE", 2, 2, 0, "upload a snapshot for the app",
+     "Makes FILE ('-': standard input) the node's snapshot: the app's state "
+     "as\n"
+     "of entry INDEX, which is behind that of the present snapshot and at "
+     "most\n"
+     "the commit index.  The node then drops the log up to there, but for a\n"
+     "tail.  A load that ends early changes nothing.\n",
+     run_snapshot_load},
+    {"snapshot info", "", 0, 0, 0, "which snapshot the node has",
+     "Entry, term, size and SHA-256 of the node's snapshot.\n",
+     run_snapshot_info},
     {"inspect", "DIR", 1, 1, OPTION_ENTRIES, "what is in a data directory",
      "Looks into a data directory that no node uses, or into a backup: who it\n"
      "is, its terms, its range of entries, its members, its size.  With\n"

@@ -63,6 +63,12 @@ enum ctl_status run_read(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_follow(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_events(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_bench(struct ctl *ctl, char **arguments, size_t count);
+enum ctl_status run_snapshot_save(struct ctl *ctl, char **arguments,
+                                  size_t count);
+enum ctl_status run_snapshot_load(struct ctl *ctl, char **arguments,
+                                  size_t count);
+enum ctl_status run_snapshot_info(struct ctl *ctl, char **arguments,
+                                  size_t count);
 enum ctl_status run_inspect(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_verify(struct ctl *ctl, char **arguments, size_t count);
 enum ctl_status run_backup(struct ctl *ctl, char **arguments, size_t count);

@@ -13,6 +13,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/commands_log.c \
 	src/ctl/commands_member.c \
 	src/ctl/commands_rescue.c \
+	src/ctl/commands_snapshot.c \
 	src/ctl/commands_status.c \
 	src/ctl/commands_stream.c \
 	src/ctl/commands_submit.c \
@@ -31,6 +32,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/recover.c src/ctl/recover.h \
 	src/ctl/scan.c src/ctl/scan.h \
+	src/ctl/snapshot.c src/ctl/snapshot.h \
 	src/ctl/status.c src/ctl/status.h \
 	src/ctl/status_json.c \
 	src/ctl/status_text.c \

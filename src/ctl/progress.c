@@ -56,6 +56,18 @@ void progress_draw(struct progress *progress, uint64_t done_bytes,
     progress_show(progress, line);
 }
 
+void progress_draw_bytes(struct progress *progress, uint64_t done_bytes)
+{
+    char line[PROGRESS_WIDTH_MAX + 1];
+
+    if (!progress_due(progress))
+        return;
+    progress_bytes_line(line, sizeof(line), progress_width(), done_bytes,
+                        progress->total_bytes,
+                        client_now_us() - progress->started_us);
+    progress_show(progress, line);
+}
+
 void progress_hide(struct progress *progress)
 {
     if (!progress->drawn)
@@ -114,4 +126,32 @@ void progress_line(char *out, size_t out_size, size_t width,
     snprintf(out, limit, "%s %3u%%  %" PRIu64 " lines  %.0f/s  %s left", bar,
              (unsigned)((double)done_bytes * 100 / (double)total_bytes),
              done_lines, rate, left);
+}
+
+void progress_bytes_line(char *out, size_t out_size, size_t width,
+                         uint64_t done_bytes, uint64_t total_bytes,
+                         uint64_t elapsed_us)
+{
+    double seconds = (double)elapsed_us / 1e6;
+    double done_mib = (double)done_bytes / (1 << 20);
+    double rate = seconds > 0 ? done_mib / seconds : 0;
+    size_t limit = width + 1 < out_size ? width + 1 : out_size;
+    char bar[PROGRESS_BAR_MAX + 3];
+    char left[PROGRESS_CLOCK_SIZE] = "-:--";
+
+    if (total_bytes == 0) {
+        snprintf(out, limit, "%.1f MiB  %.0f MiB/s", done_mib, rate);
+        return;
+    }
+    if (done_bytes > total_bytes)
+        done_bytes = total_bytes; /* a file that grows */
+    if (done_bytes > 0)
+        progress_clock(left,
+                       (uint64_t)(seconds * (double)(total_bytes - done_bytes) /
+                                  (double)done_bytes));
+    progress_bar(bar, width > 80 ? PROGRESS_BAR_MAX : width / 3, done_bytes,
+                 total_bytes);
+    snprintf(out, limit, "%s %3u%%  %.1f MiB  %.0f MiB/s  %s left", bar,
+             (unsigned)((double)done_bytes * 100 / (double)total_bytes),
+             done_mib, rate, left);
 }

@@ -19,6 +19,8 @@ void progress_start(struct progress *progress, uint64_t total_bytes);
 /* Draws, at most ten times a second. */
 void progress_draw(struct progress *progress, uint64_t done_bytes,
                    uint64_t done_lines);
+/* The same for bytes alone. */
+void progress_draw_bytes(struct progress *progress, uint64_t done_bytes);
 /* Takes it off the screen, so that something else can be printed. */
 void progress_hide(struct progress *progress);
 
@@ -41,5 +43,9 @@ void progress_clock(char out[PROGRESS_CLOCK_SIZE], uint64_t seconds);
 void progress_line(char *out, size_t out_size, size_t width,
                    uint64_t done_bytes, uint64_t total_bytes,
                    uint64_t done_lines, uint64_t elapsed_us);
+/* The same for bytes: MiB, and MiB a second. */
+void progress_bytes_line(char *out, size_t out_size, size_t width,
+                         uint64_t done_bytes, uint64_t total_bytes,
+                         uint64_t elapsed_us);
 
 #endif

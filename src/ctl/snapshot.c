@@ -1,0 +1,324 @@
+#include "ctl/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "ctl/progress.h"
+
+#define PIECE ((size_t)1024 * 1024)
+/* Pieces on their way: so many hide the time that one takes. */
+#define WINDOW 4
+#define NEW_FILE_MODE 0640
+
+static bool is_standard(const char *file)
+{
+    return strcmp(file, "-") == 0;
+}
+
+static enum ctl_status file_failed(const char *file, const char *what)
+{
+    ctl_complain("%s: %s: %s", file, what, strerror(errno));
+    return CTL_REFUSED;
+}
+
+/* The next reply.  CTL_DONE: the caller clears *reply, which is no error. */
+static enum ctl_status next_reply(struct ctl *ctl, bool uncertain,
+                                  struct resp_value *reply)
+{
+    enum client_result result =
+        client_reply(ctl->client, reply, ctl_deadline_us(ctl));
+
+    if (result != CLIENT_OK)
+        return ctl_lost(ctl, result, uncertain);
+    if (reply->type == RESP_ERROR) {
+        enum ctl_status status = ctl_refused(reply);
+
+        resp_value_clear(reply);
+        return status;
+    }
+    return CTL_DONE;
+}
+
+/* ---- save --------------------------------------------------------------- */
+
+static bool write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t wrote = write(fd, data, size);
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return false;
+        data += wrote;
+        size -= (size_t)wrote;
+    }
+    return true;
+}
+
+static void queue_read(struct ctl *ctl, const struct snapshot_description *what,
+                       uint64_t *asked)
+{
+    char offset[CTL_NUMBER_SIZE], count[CTL_NUMBER_SIZE];
+    const char *words[] = {"SNAPSHOT", "READ", offset, count, NULL};
+    uint64_t left = what->size - *asked;
+    uint64_t size = left < PIECE ? left : PIECE;
+
+    snprintf(offset, sizeof(offset), "%" PRIu64, *asked);
+    snprintf(count, sizeof(count), "%" PRIu64, size);
+    ctl_queue_text(ctl, words);
+    *asked += size;
+}
+
+static enum ctl_status take_piece(struct ctl *ctl, const char *file, int fd,
+                                  struct sha256 *sha, uint64_t *done)
+{
+    struct resp_value reply;
+    enum ctl_status status = next_reply(ctl, false, &reply);
+
+    if (status != CTL_DONE)
+        return status;
+    if (reply.type != RESP_BULK || reply.size == 0)
+        status = ctl_strange();
+    else if (!write_all(fd, reply.data, reply.size))
+        status = file_failed(file, "it cannot be written");
+    else
+        sha256_add(sha, reply.data, reply.size);
+    *done += reply.size;
+    resp_value_clear(&reply);
+    return status;
+}
+
+static enum ctl_status take_pieces(struct ctl *ctl,
+                                   const struct snapshot_description *what,
+                                   const char *file, int fd, struct sha256 *sha)
+{
+    struct progress progress;
+    enum ctl_status status = CTL_DONE;
+    uint64_t asked = 0, done = 0;
+
+    progress_start(&progress, what->size);
+    while (status == CTL_DONE && done < what->size) {
+        while (asked < what->size && asked < done + WINDOW * PIECE)
+            queue_read(ctl, what, &asked);
+        progress_draw_bytes(&progress, done);
+        status = take_piece(ctl, file, fd, sha, &done);
+        if (status != CTL_DONE)
+            progress_hide(&progress);
+    }
+    progress_hide(&progress);
+    return status;
+}
+
+static enum ctl_status save_to(struct ctl *ctl,
+                               const struct snapshot_description *what,
+                               const char *file, int fd)
+{
+    struct sha256 *sha = sha256_new();
+    enum ctl_status status = take_pieces(ctl, what, file, fd, sha);
+    uint8_t hash[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+
+    sha256_end(sha, hash);
+    sha256_free(sha);
+    sha256_to_hex(hash, hex);
+    if (status == CTL_DONE && strcmp(hex, what->sha256) != 0) {
+        ctl_complain("what came has the SHA-256 %s, and not %s as the node "
+                     "says: nothing is saved",
+                     hex, what->sha256);
+        status = CTL_REFUSED;
+    }
+    return status;
+}
+
+static bool sync_directory(const char *file)
+{
+    char *copy = x_strdup(file);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    free(copy);
+    return done;
+}
+
+/* Beside the file, so that it can take its place. */
+static enum ctl_status save_beside(struct ctl *ctl,
+                                   const struct snapshot_description *what,
+                                   const char *file)
+{
+    size_t size = strlen(file) + sizeof(".XXXXXX");
+    char *temporary = x_malloc(size);
+    enum ctl_status status;
+    int fd;
+
+    snprintf(temporary, size, "%s.XXXXXX", file);
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        status = file_failed(file, "no file can be made beside it");
+        free(temporary);
+        return status;
+    }
+    status = save_to(ctl, what, temporary, fd);
+    if (status == CTL_DONE &&
+        (fchmod(fd, NEW_FILE_MODE) != 0 || fsync(fd) != 0 ||
+         rename(temporary, file) != 0 || !sync_directory(file)))
+        status = file_failed(file, "it cannot be saved");
+    if (status != CTL_DONE)
+        unlink(temporary);
+    close(fd);
+    free(temporary);
+    return status;
+}
+
+enum ctl_status snapshot_bytes_save(struct ctl *ctl,
+                                    const struct snapshot_description *what,
+                                    const char *file)
+{
+    if (is_standard(file))
+        return save_to(ctl, what, "standard output", STDOUT_FILENO);
+    return save_beside(ctl, what, file);
+}
+
+/* ---- load --------------------------------------------------------------- */
+
+struct load {
+    struct ctl *ctl;
+    const char *file;
+    int fd;
+    struct sha256 *sha;
+    struct progress progress;
+    uint64_t sent;
+    unsigned open; /* pieces that are not answered yet */
+};
+
+static ssize_t read_piece(int fd, uint8_t *data)
+{
+    size_t have = 0;
+
+    while (have < PIECE) {
+        ssize_t got = read(fd, data + have, PIECE - have);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+static enum ctl_status take_answer(struct load *load)
+{
+    struct resp_value reply;
+    enum ctl_status status = next_reply(load->ctl, false, &reply);
+
+    load->open--;
+    if (status != CTL_DONE)
+        return status;
+    if (reply.type != RESP_INTEGER)
+        status = ctl_strange();
+    else
+        progress_draw_bytes(&load->progress, (uint64_t)reply.integer);
+    resp_value_clear(&reply);
+    return status;
+}
+
+static void send_piece(struct load *load, const uint8_t *data, size_t size)
+{
+    const struct client_word words[] = {
+        {"SNAPSHOT", 8}, {"WRITE", 5}, {data, size}};
+
+    client_queue(load->ctl->client, words, 3);
+    sha256_add(load->sha, data, size);
+    load->sent += size;
+    load->open++;
+}
+
+static enum ctl_status send_pieces(struct load *load)
+{
+    uint8_t *data = x_malloc(PIECE);
+    enum ctl_status status = CTL_DONE;
+    ssize_t got = 1;
+
+    while (status == CTL_DONE && got > 0) {
+        got = read_piece(load->fd, data);
+        if (got < 0)
+            status = file_failed(load->file, "it cannot be read");
+        else if (got > 0)
+            send_piece(load, data, (size_t)got);
+        while (status == CTL_DONE && load->open > (got > 0 ? WINDOW - 1 : 0))
+            status = take_answer(load);
+    }
+    progress_hide(&load->progress);
+    free(data);
+    return status;
+}
+
+static enum ctl_status ask_ok(struct ctl *ctl, enum ctl_effect effect,
+                              const char *const *words)
+{
+    struct resp_value reply;
+    enum ctl_status status = ctl_ask_text(ctl, effect, words, &reply);
+
+    if (status == CTL_DONE)
+        resp_value_clear(&reply);
+    return status;
+}
+
+/* What ends in between is dropped by the node with the connection. */
+static enum ctl_status load_from(struct load *load, uint64_t index)
+{
+    static const char *const end[] = {"SNAPSHOT", "END", NULL};
+    char number[CTL_NUMBER_SIZE];
+    const char *begin[] = {"SNAPSHOT", "BEGIN", number, NULL};
+    struct stat found;
+    enum ctl_status status;
+
+    snprintf(number, sizeof(number), "%" PRIu64, index);
+    status = ask_ok(load->ctl, CTL_READS, begin);
+    if (status != CTL_DONE)
+        return status;
+    progress_start(&load->progress,
+                   fstat(load->fd, &found) == 0 && S_ISREG(found.st_mode)
+                       ? (uint64_t)found.st_size
+                       : 0);
+    status = send_pieces(load);
+    return status == CTL_DONE ? ask_ok(load->ctl, CTL_CHANGES, end) : status;
+}
+
+enum ctl_status snapshot_bytes_load(struct ctl *ctl, uint64_t index,
+                                    const char *file,
+                                    char sha256[SHA256_HEX_SIZE])
+{
+    bool standard = is_standard(file);
+    struct load load = {.ctl = ctl,
+                        .file = standard ? "standard input" : file,
+                        .fd = STDIN_FILENO};
+    uint8_t hash[SHA256_SIZE];
+    enum ctl_status status;
+
+    if (!standard)
+        load.fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (load.fd < 0)
+        return file_failed(file, "it cannot be opened");
+    load.sha = sha256_new();
+    status = load_from(&load, index);
+    sha256_end(load.sha, hash);
+    sha256_to_hex(hash, sha256);
+    sha256_free(load.sha);
+    if (!standard)
+        close(load.fd);
+    return status;
+}
