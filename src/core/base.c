@@ -179,6 +179,7 @@ static void replace(struct raft *raft, const struct raft_install *install)
     if (base->term > raft->term) {
         become_follower(raft, base->term, RAFT_ID_NONE);
     }
+    keys_truncate(&raft->keys, base->index + 1);
     const char *why = keys_rebase(&raft->keys, install->keys->data,
                                   install->keys->size, base->index);
     assert(why == NULL); /* raft_base_unpack() has read them */

@@ -102,6 +102,7 @@ static void lost(struct app *app, struct channel *channel)
         app->last_of_connection = 0;
     } else if (channel == &app->follow) {
         app->acks_open = 0;
+        app->flows = false;
     } else {
         app->event_term = 0;
     }
@@ -153,6 +154,8 @@ static void follow(struct app *app)
     if (prng_chance(&app->world->prng, 3)) {
         app->followed = 0; /* a new life of the app: all over again */
     }
+    world_trace(app->world, app->host, "app %u: follows from %llu", app->number,
+                (unsigned long long)app->followed + 1);
     char text[64];
     int size = snprintf(text, sizeof(text), "FOLLOW %llu\r\n",
                         (unsigned long long)app->followed + 1);
@@ -247,6 +250,9 @@ static void acknowledge(struct app *app)
         int size = snprintf(text, sizeof(text), "ACK %llu\r\n",
                             (unsigned long long)app->followed);
         net_app_send(app->follow.wire, text, (size_t)size);
+        if (app->followed > app->host->acked) {
+            app->host->acked = app->followed;
+        }
         app->acks_open++;
     }
 }

@@ -47,6 +47,7 @@ struct app {
     raft_index last_of_connection; /* SUBMITs of one connection keep order */
     raft_index followed;           /* the last entry that the stream gave */
     unsigned acks_open;            /* of this stream, not answered yet */
+    bool flows;                    /* it has given an entry */
     raft_term event_term;          /* of the last `role` of this connection */
     raft_term token;               /* of the last `role leader`; 0: none */
     uint64_t again; /* the key of a SUBMIT whose end is not known; 0: none */
@@ -85,6 +86,10 @@ bool ask_is_text(const struct resp_value *value, const char *text);
 /* The run fails: `what` was answered in a way that cannot be. */
 void ask_wrong(struct app *app, const char *what,
                const struct resp_value *value);
+/* The first index of a COMPACTED, said to who asked for `asked`; 0: it is
+ * another reply. */
+raft_index ask_compacted(struct app *app, const struct resp_value *value,
+                         raft_index asked);
 /* [index, term, payload] against what is committed. */
 void ask_check_entry(struct app *app, const struct resp_value *fields);
 /* No app entry lies between `after` and `index`. */
@@ -95,6 +100,7 @@ void ask_check_no_gap(struct app *app, raft_index after, raft_index index);
 typedef void ask_command(struct app *app, struct buf *buf);
 
 ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
+ask_command ask_compact;                             /* ask_base.c */
 ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */

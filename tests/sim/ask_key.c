@@ -79,6 +79,10 @@ static void digest_answered(struct app *app, const struct asked *asked,
     if (ask_is_error(value, "ERR") || ask_is_error(value, "DISK")) {
         return; /* not committed here yet, or not to be read now */
     }
+    if (value->type == RESP_ERROR &&
+        ask_compacted(app, value, asked->argument + 1) != 0) {
+        return;
+    }
     if (value->type != RESP_ARRAY || value->count < 2) {
         ask_wrong(app, "DIGEST", value);
     }

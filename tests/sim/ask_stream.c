@@ -8,8 +8,55 @@
 
 /* ---- FOLLOW ------------------------------------------------------------- */
 
+/* Perhaps it is not saved yet. */
+static bool has_anothers_base(const struct host *host)
+{
+    if (host->disk.installed || host->node == NULL) {
+        return true;
+    }
+    struct raft_status status;
+    raft_status(node_raft(host->node), &status);
+    return status.first > status.told + 1;
+}
+
+/* What is gone is of no use to this app: it goes on behind it.  Its own node
+ * drops nothing that an app which follows has not acknowledged. */
+static bool follow_compacted(struct app *app, const struct resp_value *value)
+{
+    const struct world *world = app->world;
+    const struct host *host = app->host;
+    if (!ask_is_error(value, "COMPACTED")) {
+        return false;
+    }
+    /* Of an ACK, it is as old as that. */
+    raft_index first =
+        ask_compacted(app, value, app->acks_open > 0 ? 0 : app->followed + 1);
+    if (app->acks_open > 0 && app->followed + 1 >= first) {
+        return false;
+    }
+    if (app->flows && app->followed >= host->acked &&
+        !has_anothers_base(host) &&
+        world->checks.count <= world->mix.keep_unacked) {
+        world_fail(app->world, "what an app needs is kept",
+                   "app %u has followed up to %llu, acknowledged are %llu, and "
+                   "n%lu begins at %llu",
+                   app->number, (unsigned long long)app->followed,
+                   (unsigned long long)host->acked, (unsigned long)host->id,
+                   (unsigned long long)first);
+    }
+    world_trace(app->world, host, "app %u: a stream ends, COMPACTED %llu",
+                app->number, (unsigned long long)first);
+    app->followed = first - 1;
+    app->follow.ended = true;
+    world_happened(app->world, HAPPENED_FOLLOW_GONE);
+    return true;
+}
+
 void ask_followed(struct app *app, const struct resp_value *value)
 {
+    if (follow_compacted(app, value)) {
+        return;
+    }
     bool error = value->type == RESP_ERROR; /* not committed here yet */
     if (ask_is_error(value, "DISK")) {
         app->follow.ended = true;
@@ -27,6 +74,7 @@ void ask_followed(struct app *app, const struct resp_value *value)
     raft_index index = (raft_index)value->children[1].integer;
     ask_check_no_gap(app, app->followed, index);
     app->followed = index;
+    app->flows = true;
     world_happened(app->world, HAPPENED_FOLLOWED);
 }
 

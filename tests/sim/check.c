@@ -23,7 +23,9 @@ static void check_complete(struct host *host)
 {
     const struct checks *checks = &host->world->checks;
     const struct raft *raft = node_raft(host->node);
-    for (raft_index at = 1; at <= checks->count; at++) {
+    /* What is under the base was looked at when it came there. */
+    for (raft_index at = raft_base_now(raft)->index + 1; at <= checks->count;
+         at++) {
         if (checks->log[at - 1].during < host->term &&
             raft_term_at(raft, at) != checks->log[at - 1].term) {
             world_fail(host->world, "leader completeness",
@@ -136,7 +138,8 @@ static void add_committed(struct world *world, raft_term during,
     *committed = (struct committed){.term = entry->term,
                                     .during = during,
                                     .kind = entry->kind,
-                                    .chain = entry->chain};
+                                    .chain = entry->chain,
+                                    .entry = raft_entry_share(entry)};
     check_chain(world, entry);
     if (entry->kind == RAFT_KIND_APP) {
         committed->submit =
@@ -167,7 +170,12 @@ static void check_commit(struct host *host, raft_index commit)
                    (unsigned long long)commit);
     }
     const struct raft *raft = node_raft(host->node);
-    for (raft_index at = host->commit + 1; at <= commit; at++) {
+    raft_index from = host->commit + 1;
+    raft_index base = raft_base_now(raft)->index;
+    for (raft_index at = from > base ? from : base; at <= commit; at++) {
+        if (at == 0) {
+            continue;
+        }
         raft_term term = raft_term_at(raft, at);
         if (at > world->checks.count) {
             add_committed(world, host->term, config_on_quorum(host, at, term));
@@ -247,7 +255,8 @@ static void check_forward(struct host *host, const struct raft_status *status)
 
 static void check_order(struct host *host, const struct raft_status *status)
 {
-    if (status->first > status->told + 1 || status->told > status->commit ||
+    /* A base that was installed is told once it is saved. */
+    if (status->first > status->commit + 1 || status->told > status->commit ||
         status->commit > status->last || status->saved > status->last) {
         world_fail(host->world, "the order of indexes",
                    "n%lu: first %llu, told %llu, commit %llu, saved %llu, last "
@@ -306,12 +315,10 @@ bool check_converged(struct world *world, char *why, size_t size)
         snprintf(why, size, "the configuration is still joint");
         return false;
     }
-    raft_index last_app = checks->count;
-    while (last_app > 0 && checks->log[last_app - 1].kind != RAFT_KIND_APP) {
-        last_app--;
-    }
+    raft_index last_app = checks->last_app;
     for (unsigned i = 0; i < world->mix.apps; i++) {
-        if (app_followed(world->apps[i]) != last_app) {
+        /* A stream that begins behind a base begins anywhere. */
+        if (app_followed(world->apps[i]) < last_app) {
             snprintf(why, size, "app %u has followed up to %llu, not %llu", i,
                      (unsigned long long)app_followed(world->apps[i]),
                      (unsigned long long)last_app);
@@ -343,6 +350,9 @@ void check_end(struct world *world)
 
 void check_free(struct checks *checks)
 {
+    for (size_t i = 0; i < checks->count; i++) {
+        raft_entry_clear(&checks->log[i].entry);
+    }
     free(checks->log);
     free(checks->submits);
     free(checks->keys);

@@ -318,6 +318,7 @@ static void check_candidate(struct host *host, const struct raft_status *status,
     if (status->term == before || status->role != RAFT_ROLE_CANDIDATE ||
         newest == NULL || newest->at_us + OUT_FOR_LONG_US > world->now_us ||
         raft_config_find(&newest->config, host->id) != NULL ||
+        newest->index < status->first ||
         raft_term_at(node_raft(host->node), newest->index) == newest->term) {
         return;
     }

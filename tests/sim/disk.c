@@ -9,11 +9,18 @@
 #include "core/keys.h"
 #include "world.h"
 
-static void truncate_to(struct disk *disk, size_t count)
+void disk_truncate(struct disk *disk, size_t count)
 {
     while (disk->count > count) {
         raft_entry_clear(&disk->entries[--disk->count]);
     }
+}
+
+void disk_add(struct disk *disk, const struct raft_entry *entry)
+{
+    disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
+                           sizeof(*disk->entries));
+    disk->entries[disk->count++] = raft_entry_share(entry);
 }
 
 void disk_apply(struct host *host, const struct node_save *save)
@@ -33,9 +40,10 @@ void disk_apply(struct host *host, const struct node_save *save)
         disk->term = log->term;
         disk->vote = log->vote;
     }
+    base_apply(host, log);
     if (log->truncate_from != 0) {
         check_truncated(host, log->truncate_from);
-        truncate_to(disk, (size_t)log->truncate_from - 1);
+        disk_truncate(disk, (size_t)log->truncate_from - 1);
     }
     for (size_t i = 0; i < log->entry_count; i++) {
         const struct raft_entry *entry = &log->entries[i];
@@ -45,9 +53,7 @@ void disk_apply(struct host *host, const struct node_save *save)
                        (unsigned long)host->id,
                        (unsigned long long)entry->index, disk->count);
         }
-        disk->entries = x_grow(disk->entries, &disk->capacity, disk->count + 1,
-                               sizeof(*disk->entries));
-        disk->entries[disk->count++] = raft_entry_share(entry);
+        disk_add(disk, entry);
         check_saved(host, entry);
     }
     if (log->commit > disk->count) {
@@ -205,6 +211,10 @@ static void model_read(const struct disk *disk, const struct node_read *read,
 {
     size_t count = 0;
     size_t bytes = 0;
+    if (read->first <= disk->base.index) {
+        answer->result = NODE_READ_GONE;
+        return;
+    }
     answer->entries = x_calloc(disk->count + 1, sizeof(*answer->entries));
     for (raft_index at = read->first; at <= read->last && at <= disk->count;
          at++) {
@@ -288,7 +298,9 @@ static void show_log(struct disk *disk, struct raft_start *raft)
 {
     for (size_t i = 0; i < disk->count; i++) {
         const struct raft_entry *entry = &disk->entries[i];
-        if (i == 0 || entry->term != disk->entries[i - 1].term) {
+        bool gone = entry->index <= disk->base.index;
+        if (!gone && (i == disk->base.index ||
+                      entry->term != disk->entries[i - 1].term)) {
             disk->runs[raft->run_count++] =
                 (struct raft_run){.first = entry->index, .term = entry->term};
         }
@@ -299,7 +311,7 @@ static void show_log(struct disk *disk, struct raft_start *raft)
                                            .unix_ms = entry->unix_ms,
                                            .payload = entry->payload};
         }
-        if (entry->kind != RAFT_KIND_APP) {
+        if (!gone && entry->kind != RAFT_KIND_APP) {
             disk->others[raft->other_count++] = entry->index;
         }
     }
@@ -312,15 +324,21 @@ static void show_keys(struct host *host, struct raft_start *raft)
     struct disk *disk = &host->disk;
     size_t before = disk->count - raft->tail_count;
     size_t left = host->key_window + prng_below(&host->world->prng, 3);
+    raft_index base = disk->base.index;
     raft_index forgotten = disk->commit < before ? disk->commit : before;
-    for (; forgotten > 0 && left > 0; forgotten--) {
+    for (; forgotten > base && left > 0; forgotten--) {
         left -= disk->entries[forgotten - 1].key != NULL;
     }
-    while (forgotten > 0 && disk->entries[forgotten - 1].key == NULL) {
+    while (forgotten > base && disk->entries[forgotten - 1].key == NULL) {
         forgotten--;
     }
-    keys_pack_begin(&disk->keys, forgotten);
-    for (raft_index at = forgotten + 1; at <= before; at++) {
+    if (forgotten > base) {
+        keys_pack_begin(&disk->keys, forgotten);
+    } else {
+        base_pack_keys(disk, &disk->keys);
+    }
+    for (raft_index at = (forgotten > base ? forgotten : base) + 1;
+         at <= before; at++) {
         const struct blob *key = disk->entries[at - 1].key;
         if (key != NULL) {
             keys_pack_add(&disk->keys, at, key->data, key->size);
@@ -342,16 +360,18 @@ static void model_start(struct host *host, struct node_start *start)
     raft->term = disk->term;
     raft->vote = disk->vote;
     raft->commit = disk->commit;
+    raft->base = disk->base;
     raft->last = disk->count;
     show_log(disk, raft);
     raft->runs = disk->runs;
     raft->configs = disk->configs;
     raft->others = disk->others;
     /* At least from the commit index on; the more, the better. */
+    size_t most = disk->count - (size_t)disk->base.index;
     size_t least = disk->count - (disk->commit > 0 ? disk->commit - 1 : 0);
-    size_t tail =
-        disk->count == 0 ? 0 : (size_t)prng_range(prng, least, disk->count);
-    raft->tail = disk->count == 0 ? NULL : &disk->entries[disk->count - tail];
+    least = least < most ? least : most;
+    size_t tail = (size_t)prng_range(prng, least, most);
+    raft->tail = tail == 0 ? NULL : &disk->entries[disk->count - tail];
     raft->tail_count = tail;
     show_keys(host, raft);
 }
@@ -401,6 +421,7 @@ void disk_change(struct host *host, bool fresh)
 
 void disk_free(struct disk *disk)
 {
-    truncate_to(disk, 0);
+    disk_truncate(disk, 0);
     free(disk->entries);
+    base_free(disk);
 }

@@ -133,6 +133,7 @@ static struct node_settings settings_of(const struct host *host)
         .max_pending_bytes = MAX_PENDING_BYTES,
         .cache_bytes = world->mix.cache_bytes,
         .key_window = host->key_window,
+        .keep_unacked = world->mix.keep_unacked,
         .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,

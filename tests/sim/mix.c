@@ -67,6 +67,10 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     mix->burst = (unsigned)prng_range(prng, 1, 16);
     mix->large = prng_chance(prng, 10);
     mix->keyed = prng_chance(prng, 3) ? 0 : (unsigned)prng_range(prng, 50, 900);
+    static const enum compaction compacts[] = {COMPACT_NEVER, COMPACT_KEEPS,
+                                               COMPACT_FORCES};
+    mix->compact = compacts[prng_below(prng, 3)];
+    mix->keep_unacked = prng_chance(prng, 3) ? 5 : 1000000;
     mix->after = prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 400);
 }
 
@@ -130,13 +134,15 @@ void mix_show(const struct world *world)
         "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "
         "per mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
         "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
-        "%llu remembered%s",
+        "%llu remembered%s, %s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
         (unsigned long long)mix->cache_bytes, mix->forward ? "yes" : "no",
         (unsigned long long)mix->append_entries_max,
         (unsigned long long)mix->inflight_messages_max,
         (unsigned long long)mix->drift_ppm, mix->aim, mix->fall, mix->keyed,
-        (unsigned long long)mix->key_window,
-        mix->key_windows ? " or more" : "");
+        (unsigned long long)mix->key_window, mix->key_windows ? " or more" : "",
+        mix->compact == COMPACT_NEVER
+            ? "not compacted"
+            : (mix->compact == COMPACT_KEEPS ? "compacted" : "cut by force"));
 }

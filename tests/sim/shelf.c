@@ -101,6 +101,11 @@ static bool matches(const struct disk *disk, const struct node_start *start)
 {
     const struct raft_start *raft = &start->raft;
     return raft->term == disk->term && raft->vote == disk->vote &&
+           raft->base.index == disk->base.index &&
+           raft->base.term == disk->base.term &&
+           raft->base.unix_ms == disk->base.unix_ms &&
+           raft->base.last_app == disk->base.last_app &&
+           digest_equal(raft->base.chain, disk->base.chain) &&
            raft->last == disk->count && raft->commit == disk->commit &&
            start->ack == disk->ack &&
            digest_equal(start->identity.cluster_id, disk->identity.cluster_id);
@@ -109,7 +114,7 @@ static bool matches(const struct disk *disk, const struct node_start *start)
 static void check_entries(struct host *host)
 {
     const struct disk *disk = &host->disk;
-    raft_index next = 1;
+    raft_index next = disk->base.index + 1;
     while (next <= disk->count) {
         struct node_read read = {
             .first = next, .last = disk->count, .bytes_max = 1024 * 1024};
@@ -288,10 +293,26 @@ static void watch(void *context, unsigned operation)
     }
 }
 
+static struct raft_install *share_install(const struct raft_install *install)
+{
+    struct raft_install *shared = x_calloc(1, sizeof(*shared));
+    *shared = *install;
+    shared->keys = blob_share(install->keys);
+    shared->configs = x_calloc(install->config_count, sizeof(*shared->configs));
+    for (size_t i = 0; i < install->config_count; i++) {
+        shared->configs[i] = install->configs[i];
+        blob_share(shared->configs[i].payload);
+    }
+    return shared;
+}
+
 static void note_pending(struct shelf *shelf, const struct node_save *save)
 {
     shelf->is_pending = true;
     shelf->pending = *save;
+    if (save->log.install != NULL) {
+        shelf->pending.log.install = share_install(save->log.install);
+    }
     size_t count = save->log.entry_count;
     shelf->pending.log.entries =
         x_calloc(count, sizeof(*shelf->pending.log.entries));

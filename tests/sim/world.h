@@ -12,7 +12,8 @@
  *   fault.c     what breaks; place.c disks and addresses that are exchanged;
  *               settle.c what is left broken for good
  *   net.c       connections; mangle.c the messages on them
- *   disk.c      the model of a store; shelf.c the shipped one on a VFS
+ *   disk.c      the model of a store; base.c what is gone of a log; shelf.c the
+ *               shipped store on a VFS
  *   app.c       apps and their connections; ask.c, ask_*.c what they ask and
  *               hear
  *   operator.c  who changes the members; order.c whether the answers are true
@@ -95,6 +96,12 @@ enum fault {
     FAULTS
 };
 
+enum compaction {
+    COMPACT_NEVER,
+    COMPACT_KEEPS, /* what members need */
+    COMPACT_FORCES
+};
+
 struct mix {
     unsigned voters;
     unsigned listed; /* voters, then learners: the bootstrap list */
@@ -125,6 +132,8 @@ struct mix {
     uint64_t ask_gap_us; /* between two bursts of an app */
     unsigned burst;      /* requests in one, at most */
     bool large;          /* payloads that are often large */
+    enum compaction compact;
+    uint64_t keep_unacked; /* entries that an app has not ACKed */
     /* Where the members change (no operators: they do not): */
     unsigned operators;
     uint64_t order_gap_us; /* between two orders of one of them */
@@ -140,6 +149,12 @@ void mix_show(const struct world *world);
 
 /* ---- disks -------------------------------------------------------------- */
 
+/* The key of an entry that is gone. */
+struct kept {
+    raft_index index;
+    struct blob *key;
+};
+
 /* What is durable.  The model of a store is this and no more; beside the
  * shipped store it is what that must have, whenever it is opened again. */
 struct disk {
@@ -152,6 +167,12 @@ struct disk {
     struct raft_entry *entries; /* entries[i] is index i + 1 */
     size_t count;
     size_t capacity;
+    struct raft_base base; /* up to there they are only for the checks */
+    bool installed;        /* … and were another node's, once */
+    struct kept *kept;     /* ascending; those of entries that are gone */
+    size_t kept_count;
+    size_t kept_capacity;
+    raft_index kept_forgotten;
     /* For node_start: */
     struct raft_run *runs;
     struct raft_config_entry *configs;
@@ -173,12 +194,23 @@ void disk_apply(struct host *host, const struct node_save *save);
  * way, and of all that was not synced. */
 void disk_crash(struct host *host);
 void disk_free(struct disk *disk);
+/* Only `count` entries are left; or one more is there, which is shared. */
+void disk_truncate(struct disk *disk, size_t count);
+void disk_add(struct disk *disk, const struct raft_entry *entry);
 struct node_store disk_store(struct host *host);
 /* It hangs no more. */
 void disk_wake(struct host *host);
 /* The host, which is down, has another disk from now on: a new one, or the one
  * that it had before.  The present one is kept. */
 void disk_change(struct host *host, bool fresh);
+
+/* ---- what is gone (base.c) ---------------------------------------------- */
+
+/* The part of a save that moves the base. */
+void base_apply(struct host *host, const struct raft_save *log);
+/* Appended: the keys up to it, those that are kept. */
+void base_pack_keys(const struct disk *disk, struct buf *buf);
+void base_free(struct disk *disk);
 
 /* ---- the shipped store (shelf.c) ---------------------------------------- */
 
@@ -210,6 +242,7 @@ struct host {
     uint64_t wall_us;    /* added to the world's time: clocks differ */
     int64_t drift_ppm;   /* its clock is that much too fast */
     uint64_t key_window; /* of this life */
+    raft_index acked;    /* the newest that any app ever acknowledged here */
     bool left;           /* broken for good … */
     bool cut_off;        /* … and not only its disk */
     bool may_start;      /* false: dead for good */
@@ -419,6 +452,7 @@ struct committed {
     uint8_t kind;
     struct digest chain;
     uint64_t submit; /* number of the SUBMIT; 0: not an app's */
+    struct raft_entry entry;
 };
 
 /* An entry that was on some disk once. */
