@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/keys.h"
 
 /* ---- making saves ------------------------------------------------------- */
 
@@ -91,6 +92,41 @@ static void cut(struct prng *prng, struct model *model, struct raft_save *log)
     log->base = model->base;
 }
 
+static struct raft_install *some_install(const struct raft_base *base)
+{
+    struct raft_install *install = x_calloc(1, sizeof(*install));
+    struct buf keys = {0};
+    install->base = *base;
+    install->configs = x_calloc(1, sizeof(*install->configs));
+    install->config_count = 1;
+    install->configs[0] = (struct raft_config_entry){
+        .index = base->index, .term = base->term, .payload = some_config()};
+    keys_pack_begin(&keys, 0);
+    keys_pack_add(&keys, base->index, "installed", 9);
+    install->keys = blob_copy(keys.data, keys.size);
+    buf_free(&keys);
+    return install;
+}
+
+/* Nothing of the log is left: the base is behind all that is committed. */
+static void install(struct prng *prng, struct model *model,
+                    struct raft_save *log)
+{
+    raft_index index = prng_range(prng, model->commit + 1, model->count + 20);
+    model->base = (struct raft_base){.index = index,
+                                     .term = model->term,
+                                     .chain = digest_of(&index, sizeof(index)),
+                                     .unix_ms = 999 + index,
+                                     .last_app = index};
+    model->count = (size_t)index;
+    model->commit = index;
+    model->terms[index - 1] = model->base.term;
+    model->chains[index - 1] = model->base.chain;
+    log->base_dirty = true;
+    log->base = model->base;
+    log->install = some_install(&model->base);
+}
+
 void model_next(struct prng *prng, struct model *model, struct node_save *save)
 {
     struct raft_save *log = &save->log;
@@ -102,11 +138,15 @@ void model_next(struct prng *prng, struct model *model, struct node_save *save)
     }
     log->term = model->term;
     log->vote = model->vote;
-    if (model->cuts && model->commit > model->base.index &&
-        prng_chance(prng, 8)) {
+    bool installs = model->installs && prng_chance(prng, 10) &&
+                    model->count + 100 < MODEL_ENTRIES_MAX;
+    if (installs) {
+        install(prng, model, log);
+    } else if (model->cuts && model->commit > model->base.index &&
+               prng_chance(prng, 8)) {
         cut(prng, model, log);
     }
-    if (model->count > model->commit && prng_chance(prng, 6)) {
+    if (!installs && model->count > model->commit && prng_chance(prng, 6)) {
         log->truncate_from = prng_range(prng, model->commit + 1, model->count);
         model->count = (size_t)log->truncate_from - 1;
     }

@@ -20,7 +20,8 @@ struct model {
     raft_term terms[MODEL_ENTRIES_MAX];
     uint8_t kinds[MODEL_ENTRIES_MAX];
     struct raft_base base;
-    bool cuts; /* asked for: the base moves up now and then */
+    bool cuts;     /* asked for: the base moves up now and then … */
+    bool installs; /* … or another node's takes the place of the whole log */
 };
 
 /* Makes the next save at random, and *model what it is after it.  The caller

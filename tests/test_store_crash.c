@@ -98,6 +98,7 @@ static void walk_with(uint64_t seed, unsigned *images)
     walk = (struct walk){.seed = seed};
     walk.before.vote = RAFT_ID_NONE;
     walk.before.cuts = true;
+    walk.before.installs = true;
     walk.after = walk.before;
     struct store *store = open_in(live);
     assert_non_null(store);
@@ -173,7 +174,8 @@ static void a_full_disk_is_survived_at_every_write(void **state)
     unsigned refused = 0;
     make_directories();
     prng_seed(&prng, 4);
-    model = (struct model){.vote = RAFT_ID_NONE, .cuts = true};
+    model =
+        (struct model){.vote = RAFT_ID_NONE, .cuts = true, .installs = true};
     struct store *store = open_in(live);
     for (unsigned i = 0; i < 200; i++) {
         struct node_save save;
