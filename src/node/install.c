@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "node/snapshot.h"
 
 void install_init(struct node *node)
 {
@@ -35,17 +37,22 @@ static void hang_up(struct node *node, struct sending *sending)
     sending->wanted = false;
 }
 
-static void drop_record(struct sending *sending)
+static void drop_record(struct node *node, struct sending *sending)
 {
+    snapshot_unpin(node, sending->snapshot);
     blob_free(sending->record);
+    sending->snapshot = NULL;
     sending->record = NULL;
+    sending->reading = 0;
     sending->wanted = false;
+    sending->asked = false;
+    sending->serial = ++node->install->serial;
 }
 
 static void end(struct node *node, struct sending *sending)
 {
     hang_up(node, sending);
-    drop_record(sending);
+    drop_record(node, sending);
     wheel_cancel(&node->wheel, &sending->redial);
     list_remove(&sending->in_node);
     free(sending);
@@ -85,21 +92,6 @@ static bool is_needed(const struct node *node, const struct sending *sending)
 
 /* ---- the record --------------------------------------------------------- */
 
-static void make_record(struct node *node, struct sending *sending,
-                        const struct raft_base *base)
-{
-    struct buf buf = {0};
-    raft_base_pack(node->raft, base->index, base->chain, base->unix_ms, &buf);
-    drop_record(sending);
-    sending->record = blob_copy(buf.data, buf.size);
-    sending->offer =
-        (struct frame_offer){.index = base->index,
-                             .term = raft_term_at(node->raft, base->index),
-                             .record_size = buf.size,
-                             .record_digest = digest_of(buf.data, buf.size)};
-    buf_free(&buf);
-}
-
 static void say_offer(struct sending *sending)
 {
     if (sending->link != NULL && sending->link->greeted) {
@@ -108,15 +100,96 @@ static void say_offer(struct sending *sending)
     }
 }
 
-/* A base that has moved on is sent anew, once it stands still: what the old one
- * leads to is gone. */
+/* Chain and time are those of entry `index`. */
+static void make_record(struct node *node, struct sending *sending,
+                        raft_index index, struct digest chain, uint64_t unix_ms)
+{
+    struct buf buf = {0};
+    raft_base_pack(node->raft, index, chain, unix_ms, &buf);
+    sending->record = blob_copy(buf.data, buf.size);
+    sending->offer =
+        (struct frame_offer){.index = index,
+                             .term = raft_term_at(node->raft, index),
+                             .record_size = buf.size,
+                             .record_digest = digest_of(buf.data, buf.size)};
+    if (sending->snapshot != NULL) {
+        const struct node_snapshot *snapshot = &sending->snapshot->what;
+        sending->offer.snapshot_size = snapshot->size;
+        memcpy(sending->offer.snapshot_sha256, snapshot->sha256, SHA256_SIZE);
+    }
+    buf_free(&buf);
+    say_offer(sending);
+}
+
+/* What lies under the app's snapshot, where there is one: it begins before the
+ * log does, or with it. */
+static void begin_record(struct node *node, struct sending *sending)
+{
+    const struct raft_base *base = raft_base_now(node->raft);
+    raft_index index = base->index;
+    if (node->snapshot != NULL && node->snapshot->what.index >= index) {
+        sending->snapshot = snapshot_pin(node->snapshot);
+        index = node->snapshot->what.index;
+    }
+    const struct raft_entry *entry = raft_entry_at(node->raft, index);
+    if (index == base->index) {
+        make_record(node, sending, index, base->chain, base->unix_ms);
+    } else if (entry != NULL) {
+        make_record(node, sending, index, entry->chain, entry->unix_ms);
+    } else {
+        struct node_read read = {
+            .request = node->next_read++, .first = index, .last = index};
+        sending->reading = read.request;
+        node->store.read(node->store.context, &read);
+    }
+}
+
+static void take_entry(struct node *node, struct sending *sending,
+                       const struct node_read_answer *answer)
+{
+    const struct raft_base *base = raft_base_now(node->raft);
+    sending->reading = 0;
+    if (answer->entry_count == 1 && answer->first >= base->index) {
+        make_record(node, sending, answer->first, answer->entries[0].chain,
+                    answer->entries[0].unix_ms);
+    } else {
+        drop_record(node, sending); /* the next turn begins it anew */
+    }
+}
+
+bool install_read(struct node *node, struct node_read_answer *answer)
+{
+    list_each(at, following, &node->install->sendings)
+    {
+        struct sending *sending = list_entry(at, struct sending, in_node);
+        if (sending->reading == 0 || sending->reading != answer->request) {
+            continue;
+        }
+        take_entry(node, sending, answer);
+        for (size_t i = 0; i < answer->entry_count; i++) {
+            raft_entry_clear(&answer->entries[i]);
+        }
+        free(answer->entries);
+        answer->entries = NULL;
+        answer->entry_count = 0;
+        return true;
+    }
+    return false;
+}
+
+/* Where the base has moved past what is sent, it is begun anew, once the base
+ * stands still: what the old one leads to is gone. */
 static void prepare(struct node *node, struct sending *sending)
 {
     const struct raft_base *base = raft_base_now(node->raft);
-    bool stale = sending->record == NULL || sending->offer.index < base->index;
-    if (stale && compact_rests(node)) {
-        make_record(node, sending, base);
-        say_offer(sending);
+    if (sending->reading != 0 || !compact_rests(node)) {
+        return;
+    }
+    if (sending->record != NULL && sending->offer.index < base->index) {
+        drop_record(node, sending);
+    }
+    if (sending->record == NULL) {
+        begin_record(node, sending);
     }
 }
 
@@ -233,26 +306,93 @@ static void count_sent(struct node *node, size_t size)
     }
 }
 
-static void send_chunk(struct node *node, struct sending *sending)
+static void send_chunk(struct node *node, struct sending *sending,
+                       const uint8_t *bytes, size_t size)
 {
-    const struct frame_offer *offer = &sending->offer;
-    uint64_t left = offer->record_size - sending->sent;
-    struct frame_chunk chunk = {
-        .index = offer->index,
-        .offset = sending->sent,
-        .bytes = sending->record->data + sending->sent,
-        .size = left < FRAME_CHUNK_MAX ? (size_t)left : FRAME_CHUNK_MAX};
+    struct frame_chunk chunk = {.index = sending->offer.index,
+                                .offset = sending->sent,
+                                .bytes = bytes,
+                                .size = size};
     frame_write_chunk(&sending->link->out, sending->link->version, &chunk);
-    sending->sent += chunk.size;
-    count_sent(node, chunk.size);
+    sending->sent += size;
+    count_sent(node, size);
+}
+
+static struct sending *of_serial(const struct node *node, uint64_t serial)
+{
+    list_each(at, following, &node->install->sendings)
+    {
+        struct sending *sending = list_entry(at, struct sending, in_node);
+        if (sending->serial == serial) {
+            return sending;
+        }
+    }
+    return NULL;
+}
+
+static void take_piece(struct node *node, const struct file_ask *ask,
+                       const struct node_file_answer *answer)
+{
+    struct sending *sending = of_serial(node, ask->serial);
+    if (sending == NULL || sending->link == NULL || !sending->wanted) {
+        return; /* asked for another place, or connection */
+    }
+    sending->asked = false;
+    if (answer->result == NODE_FILE_OK && answer->bytes != NULL &&
+        answer->bytes->size > 0) {
+        send_chunk(node, sending, answer->bytes->data, answer->bytes->size);
+        return;
+    }
+    node_note(node, LOG_LEVEL_ERROR,
+              "node %lu cannot be sent the snapshot: it cannot be read",
+              (unsigned long)sending->peer);
+    install_failed(node, sending->link, "the snapshot cannot be read");
+}
+
+/* One piece at a time is read; it is sent when it is here. */
+static void ask_piece(struct node *node, struct sending *sending)
+{
+    struct node_file_request request = {.work = NODE_FILE_READ,
+                                        .snapshot = sending->snapshot->what,
+                                        .offset = sending->sent -
+                                                  sending->offer.record_size,
+                                        .size = FRAME_CHUNK_MAX};
+    struct file_ask ask = {.done = take_piece, .serial = sending->serial};
+    sending->asked = true;
+    file_ask(node, &request, &ask);
+}
+
+static void send_next(struct node *node, struct sending *sending)
+{
+    uint64_t size = sending->offer.record_size;
+    if (sending->sent < size) {
+        uint64_t left = size - sending->sent;
+        send_chunk(node, sending, sending->record->data + sending->sent,
+                   left < FRAME_CHUNK_MAX ? (size_t)left : FRAME_CHUNK_MAX);
+    } else {
+        ask_piece(node, sending);
+    }
+}
+
+/* How far the peer is ready to be sent.  How much of the snapshot it has it
+ * knows once it has the record. */
+static uint64_t limit_of(const struct sending *sending)
+{
+    uint64_t record = sending->offer.record_size;
+    uint64_t limit = sending->want + FRAME_INSTALL_WINDOW;
+    uint64_t total = total_of(&sending->offer);
+    if (sending->want < record && limit > record) {
+        return record;
+    }
+    return limit < total ? limit : total;
 }
 
 static void send_some(struct node *node, struct sending *sending)
 {
-    while (sending->wanted && sending->sent < total_of(&sending->offer) &&
-           sending->sent < sending->want + FRAME_INSTALL_WINDOW &&
-           !link_full(sending->link) && rate_allows(node)) {
-        send_chunk(node, sending);
+    while (sending->wanted && !sending->asked &&
+           sending->sent < limit_of(sending) && !link_full(sending->link) &&
+           rate_allows(node)) {
+        send_next(node, sending);
     }
 }
 
@@ -281,12 +421,16 @@ static const char *take_want(struct node *node, struct sending *sending,
         end(node, sending);
         return NULL;
     }
+    bool skips = want.offset > sending->sent &&
+                 sending->sent == sending->offer.record_size;
     if (want.offset > total_of(&sending->offer) ||
-        (sending->wanted && want.offset > sending->sent)) {
+        (sending->wanted && !skips && want.offset > sending->sent)) {
         return "it wants what is behind the end";
     }
-    if (!sending->wanted) {
+    if (!sending->wanted || skips) {
         sending->sent = want.offset;
+        sending->asked = false;
+        sending->serial = ++node->install->serial;
     } else if (want.offset > sending->want) {
         sending->backoff_us = 0;
         tell_core(node, sending->peer, 0);
@@ -350,6 +494,19 @@ void install_flush(struct node *node)
     }
 }
 
+raft_index install_holds(const struct node *node)
+{
+    raft_index index = RAFT_INDEX_NONE;
+    list_each(at, following, &node->install->sendings)
+    {
+        const struct sending *sending = list_entry(at, struct sending, in_node);
+        if (sending->record != NULL && sending->offer.index < index) {
+            index = sending->offer.index;
+        }
+    }
+    return index;
+}
+
 void install_info(const struct node *node, struct buf *buf)
 {
     const struct install *install = node->install;
@@ -361,6 +518,8 @@ void install_info(const struct node *node, struct buf *buf)
     buf_printf(buf, "installs_sending:%zu\r\n", count);
     buf_printf(buf, "installs_sent_bytes:%llu\r\n",
                (unsigned long long)install->sent_bytes);
-    buf_printf(buf, "install_bytes:%zu\r\n", install->taking.record.size);
+    buf_printf(buf, "install_bytes:%llu\r\n",
+               (unsigned long long)(install->taking.record.size +
+                                    install->taking.have));
     buf_printf(buf, "installs:%llu\r\n", (unsigned long long)install->taken);
 }

@@ -28,14 +28,27 @@ struct sending {
     struct list in_node;
     raft_id peer;
     struct link *link; /* NULL: none now */
+    uint64_t serial;   /* tells the store's answers for it apart */
     uint64_t backoff_us;
     struct wheel_timer redial;
     struct wheel_timer silence;
+    struct snapshot *snapshot; /* pinned, for the record; NULL: there is none */
+    uint64_t reading;    /* node_read of its entry, for the record; 0: none */
+    bool asked;          /* the store reads a piece of the snapshot */
     struct blob *record; /* NULL: not made yet */
     struct frame_offer offer;
     bool wanted;   /* the peer has said what it wants: */
     uint64_t want; /* it has all before … */
     uint64_t sent; /* … and all before was sent */
+};
+
+/* The app's snapshot behind the record, at the receiver. */
+enum taking_file {
+    TAKING_NO_FILE,
+    TAKING_BEGINS, /* the store says how much of it is there already */
+    TAKING_WRITES,
+    TAKING_ENDS, /* it is synced, and its hash looked at */
+    TAKING_READY /* whole */
 };
 
 /* At the receiver: what is coming, from one leader at a time.  What is here of
@@ -46,6 +59,13 @@ struct taking {
     struct buf record;
     bool whole; /* `install` is filled */
     struct raft_install install;
+    enum taking_file file;
+    uint64_t given; /* bytes of it that the store was given … */
+    uint64_t have;  /* … and that it has */
+    bool settles;   /* nothing is wanted until it has all that it was given */
+    bool named;     /* a save is to name it valid */
+    struct node_snapshot snapshot; /* READY */
+    uint64_t serial;               /* tells the store's answers apart */
     struct wheel_timer again;
 };
 
@@ -54,7 +74,8 @@ struct install {
     struct taking taking;
     uint64_t send_due_us;        /* snapshot-send-rate allows no byte before */
     struct wheel_timer send_due; /* … and wakes the pump */
-    uint64_t sent_bytes;         /* for INFO */
+    uint64_t serial;
+    uint64_t sent_bytes; /* for INFO */
     uint64_t taken;
 };
 

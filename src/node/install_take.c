@@ -3,10 +3,35 @@
 #include <string.h>
 
 #include "node/install.h"
+#include "node/snapshot.h"
+
+/* What is here of the app's snapshot goes, unless a save names it. */
+static void drop_file(struct node *node)
+{
+    struct taking *taking = &node->install->taking;
+    struct node_file_request request = {.received = true};
+    bool begun = taking->file == TAKING_BEGINS ||
+                 taking->file == TAKING_WRITES || taking->file == TAKING_ENDS;
+    if (begun) {
+        request.work = NODE_FILE_ABORT;
+        file_ask(node, &request, NULL);
+    } else if (taking->file == TAKING_READY && !taking->named) {
+        request.work = NODE_FILE_DROP;
+        request.snapshot = taking->snapshot;
+        file_ask(node, &request, NULL);
+    }
+    taking->file = TAKING_NO_FILE;
+    taking->given = 0;
+    taking->have = 0;
+    taking->settles = false;
+    taking->named = false;
+    taking->serial++;
+}
 
 static void forget(struct node *node)
 {
     struct taking *taking = &node->install->taking;
+    drop_file(node);
     buf_free(&taking->record);
     raft_install_clear(&taking->install);
     taking->whole = false;
@@ -21,6 +46,8 @@ void take_end(struct node *node)
         link_free(node, taking->link);
         taking->link = NULL;
     }
+    /* What the store has of a snapshot is gone on with after a restart. */
+    taking->file = TAKING_NO_FILE;
     forget(node);
 }
 
@@ -42,7 +69,7 @@ static void say_progress(struct node *node)
 {
     struct taking *taking = &node->install->taking;
     struct frame_want want = {.index = taking->offer.index,
-                              .offset = taking->record.size};
+                              .offset = taking->record.size + taking->have};
     say_want(node, &want);
 }
 
@@ -92,7 +119,8 @@ static const char *take_offer(struct node *node, const struct frame *frame)
         forget(node);
         taking->offer = offer;
     }
-    if (offer.index > node->told) {
+    taking->settles = taking->have < taking->given;
+    if (offer.index > node->told && !taking->settles) {
         say_progress(node);
     } /* else the pump says that nothing is wanted */
     return NULL;
@@ -114,22 +142,141 @@ static const char *take_record(struct taking *taking)
     return why;
 }
 
-static const char *take_chunk(struct node *node, const struct frame *frame)
+/* ---- the snapshot behind it --------------------------------------------- */
+
+/* True: the answer is about what is coming now. */
+static bool is_answer(struct node *node, const struct file_ask *ask,
+                      const struct node_file_answer *answer)
 {
     struct taking *taking = &node->install->taking;
-    struct frame_chunk chunk;
-    if (!frame_read_chunk(frame, &chunk) || chunk.size == 0 ||
-        chunk.size > FRAME_CHUNK_MAX) {
-        return "a chunk of a base is malformed";
+    if (ask->serial != taking->serial) {
+        return false;
     }
-    if (chunk.index != taking->offer.index || taking->whole) {
-        return NULL; /* on its way since before the last offer */
+    if (answer->result == NODE_FILE_OK) {
+        return true;
     }
-    if (chunk.offset != taking->record.size ||
-        chunk.size > taking->offer.record_size - taking->record.size) {
+    node_note(node, LOG_LEVEL_ERROR,
+              "a snapshot that comes from another node cannot be %s",
+              answer->result == NODE_FILE_NO_ROOM ? "saved: the disk is full"
+              : answer->result == NODE_FILE_MISMATCH
+                  ? "used: it has not the size and hash that were said"
+                  : "saved");
+    taking->file = TAKING_NO_FILE; /* the store has dropped it */
+    if (taking->link != NULL) {
+        install_failed(node, taking->link, "its snapshot cannot be taken");
+    }
+    forget(node);
+    return false;
+}
+
+static void end_done(struct node *node, const struct file_ask *ask,
+                     const struct node_file_answer *answer)
+{
+    struct taking *taking = &node->install->taking;
+    if (is_answer(node, ask, answer)) {
+        taking->snapshot = answer->snapshot;
+        taking->file = TAKING_READY;
+    }
+}
+
+static void end_file(struct node *node)
+{
+    struct taking *taking = &node->install->taking;
+    struct node_file_request request = {.work = NODE_FILE_END,
+                                        .received = true};
+    struct file_ask ask = {.done = end_done, .serial = taking->serial};
+    taking->file = TAKING_ENDS;
+    file_ask(node, &request, &ask);
+}
+
+/* The store has so much of it. */
+static void has_bytes(struct node *node, uint64_t have)
+{
+    struct taking *taking = &node->install->taking;
+    taking->have = have;
+    if (have == taking->offer.snapshot_size) {
+        end_file(node);
+    }
+    taking->settles = taking->settles && have < taking->given;
+    if (!taking->settles) {
+        say_progress(node);
+    }
+}
+
+static void begin_done(struct node *node, const struct file_ask *ask,
+                       const struct node_file_answer *answer)
+{
+    struct taking *taking = &node->install->taking;
+    if (is_answer(node, ask, answer)) {
+        taking->file = TAKING_WRITES;
+        taking->given = answer->have;
+        has_bytes(node, answer->have);
+    }
+}
+
+static void begin_file(struct node *node)
+{
+    struct taking *taking = &node->install->taking;
+    const struct frame_offer *offer = &taking->offer;
+    struct node_file_request request = {
+        .work = NODE_FILE_BEGIN,
+        .received = true,
+        .snapshot = {.index = offer->index,
+                     .term = offer->term,
+                     .size = offer->snapshot_size}};
+    memcpy(request.snapshot.sha256, offer->snapshot_sha256, SHA256_SIZE);
+    struct file_ask ask = {.done = begin_done, .serial = taking->serial};
+    taking->file = TAKING_BEGINS;
+    file_ask(node, &request, &ask);
+}
+
+static void write_done(struct node *node, const struct file_ask *ask,
+                       const struct node_file_answer *answer)
+{
+    if (is_answer(node, ask, answer)) {
+        has_bytes(node, answer->have);
+    }
+}
+
+static const char *write_file(struct node *node,
+                              const struct frame_chunk *chunk)
+{
+    struct taking *taking = &node->install->taking;
+    if (taking->file != TAKING_WRITES || taking->settles) {
+        return NULL; /* asked for before that was so */
+    }
+    if (chunk->offset != taking->offer.record_size + taking->given ||
+        chunk->size > taking->offer.snapshot_size - taking->given) {
+        return "a chunk of a snapshot is not the next one";
+    }
+    struct blob *bytes = blob_copy(chunk->bytes, chunk->size);
+    struct node_file_request request = {
+        .work = NODE_FILE_WRITE, .received = true, .bytes = bytes};
+    struct file_ask ask = {
+        .done = write_done, .serial = taking->serial, .bytes = bytes};
+    taking->given += chunk->size;
+    file_ask(node, &request, &ask);
+    blob_free(bytes);
+    return NULL;
+}
+
+/* ---- chunks ------------------------------------------------------------- */
+
+static bool has_snapshot(const struct frame_offer *offer)
+{
+    static const uint8_t none[SHA256_SIZE];
+    return memcmp(offer->snapshot_sha256, none, SHA256_SIZE) != 0;
+}
+
+static const char *add_to_record(struct node *node,
+                                 const struct frame_chunk *chunk)
+{
+    struct taking *taking = &node->install->taking;
+    if (chunk->offset != taking->record.size ||
+        chunk->size > taking->offer.record_size - taking->record.size) {
         return "a chunk of a base is not the next one";
     }
-    buf_append(&taking->record, chunk.bytes, chunk.size);
+    buf_append(&taking->record, chunk->bytes, chunk->size);
     if (taking->record.size == taking->offer.record_size) {
         const char *why = take_record(taking);
         if (why != NULL) {
@@ -139,9 +286,28 @@ static const char *take_chunk(struct node *node, const struct frame *frame)
             forget(node);
             return "its base cannot be read";
         }
+        if (has_snapshot(&taking->offer)) {
+            begin_file(node); /* its answer says what is wanted */
+            return NULL;
+        }
     }
     say_progress(node);
     return NULL;
+}
+
+static const char *take_chunk(struct node *node, const struct frame *frame)
+{
+    struct taking *taking = &node->install->taking;
+    struct frame_chunk chunk;
+    if (!frame_read_chunk(frame, &chunk) || chunk.size == 0 ||
+        chunk.size > FRAME_CHUNK_MAX) {
+        return "a chunk of a base is malformed";
+    }
+    if (chunk.index != taking->offer.index) {
+        return NULL; /* on its way since before the last offer */
+    }
+    return taking->whole ? write_file(node, &chunk)
+                         : add_to_record(node, &chunk);
 }
 
 const char *take_frame_of_base(struct node *node, const struct frame *frame)
@@ -163,6 +329,10 @@ static void note_install(struct node *node)
     raft_status(node->raft, &status);
     if (status.role == RAFT_ROLE_FOLLOWER &&
         status.commit < taking->offer.index) {
+        if (taking->file == TAKING_READY && !taking->named) {
+            snapshot_name(node, &taking->snapshot);
+            taking->named = true;
+        }
         struct raft_event event = {.type = RAFT_EVENT_INSTALL,
                                    .install = &taking->install};
         driver_note(node, &event);
@@ -188,7 +358,8 @@ void take_pump(struct node *node)
     }
     if (node->told >= taking->offer.index) {
         say_done(node);
-    } else if (taking->whole) {
+    } else if (taking->whole && (taking->file == TAKING_READY ||
+                                 !has_snapshot(&taking->offer))) {
         note_install(node);
     }
 }

@@ -300,8 +300,12 @@ void install_needed(struct node *node, raft_id peer);
 /* Each round of a turn: chunks go out, what is whole is noted for core, and
  * what is no longer needed ends. */
 void install_pump(struct node *node);
+/* True: the answer was for a sending, which takes it. */
+bool install_read(struct node *node, struct node_read_answer *answer);
 /* What was written goes to the net. */
 void install_flush(struct node *node);
+/* Whoever is sent a base will need the log behind this entry. */
+raft_index install_holds(const struct node *node);
 /* Its lines for INFO. */
 void install_info(const struct node *node, struct buf *buf);
 

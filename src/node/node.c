@@ -162,7 +162,7 @@ void node_free(struct node *node)
 static void take_read(struct node *node, struct node_read_answer *answer)
 {
     if (!driver_fetched(node, answer) && !command_digest_read(node, answer) &&
-        !compact_read(node, answer)) {
+        !compact_read(node, answer) && !install_read(node, answer)) {
         feed_read_done(node, answer);
     }
 }

@@ -129,9 +129,13 @@ void snapshot_name(struct node *node, const struct node_snapshot *what)
     *next = *what;
 }
 
+/* One that came from another node waits until the base is there too. */
 bool snapshot_waits_for_save(const struct node *node)
 {
-    return node->snapshot_next.index != 0;
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    return node->snapshot_next.index != 0 &&
+           node->snapshot_next.index <= status.commit;
 }
 
 static raft_index present_index(const struct node *node)
@@ -143,7 +147,7 @@ void snapshot_into_save(struct node *node, struct node_save *save)
 {
     struct node_snapshot *next = &node->snapshot_next;
     struct raft_status status;
-    if (next->index == 0) {
+    if (!snapshot_waits_for_save(node)) {
         return;
     }
     raft_status(node->raft, &status);
@@ -170,6 +174,7 @@ void snapshot_saved(struct node *node, const struct node_save *save)
 {
     if (save->snapshot_dirty) {
         replace(node, add(node, &save->snapshot));
+        compact_behind(node, save->snapshot.index);
     }
     upload_named(node);
 }

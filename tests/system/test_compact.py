@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """COMPACT: the log is cut, and what hangs on it stays."""
 
+import random
 import sys
 
 from cluster import Cluster, Error, main, until
@@ -211,6 +212,104 @@ def test_a_record_that_is_larger_than_a_window_comes_in_parts():
             assert int(away.info()["first_index"]) == last + 1
             assert int(away.info()["keys"]) == 40000
             assert client.call("SUBMIT", "on") == last + 1
+
+
+def upload(node, index, data, piece=1 << 20):
+    with node.client() as client:
+        assert client.call("SNAPSHOT", "BEGIN", index) == "OK"
+        for at in range(0, len(data), piece):
+            client.call("SNAPSHOT", "WRITE", data[at:at + piece])
+        assert client.call("SNAPSHOT", "END") == "OK"
+
+
+def download(node, piece=1 << 20):
+    with node.client() as client:
+        data = b""
+        while True:
+            part = client.call("SNAPSHOT", "READ", len(data), piece)
+            if not part:
+                return data
+            data += part
+
+
+def lagging(cluster, count):
+    """(leader, a member that is down, the last of `count` entries)"""
+    leader = cluster.leader()
+    away = cluster.follower()
+    away.kill()
+    with leader.client() as client:
+        return leader, away, submit(client, ["x" * 100] * count)[-1]
+
+
+def test_the_snapshot_of_the_app_goes_with_the_base():
+    data = random.Random(7).randbytes(3000001)
+    with Cluster(3) as cluster:
+        leader, away, last = lagging(cluster, 200)
+        upload(leader, last - 50, data)
+        assert leader.call("COMPACT", last - 60, "FORCE") == last - 59
+        away.start().wait_answers()
+        assert away.call("WAIT", last) >= last
+        assert away.call("SNAPSHOT", "INFO") == leader.call("SNAPSHOT", "INFO")
+        assert download(away) == data
+        assert int(away.info()["first_index"]) == last - 49
+        with away.client() as stream:
+            stream.send("FOLLOW", 1)
+            assert stream.reply() == [b"snapshot", last - 50, len(data)]
+            assert [stream.reply()[1] for _ in range(50)] == list(
+                range(last - 49, last + 1))
+        away.kill()
+        away.start().wait_answers()
+        assert download(away) == data
+
+
+def test_an_empty_snapshot_goes_with_the_base_too():
+    with Cluster(3) as cluster:
+        leader, away, last = lagging(cluster, 20)
+        upload(leader, last, b"")
+        assert leader.call("COMPACT", last, "FORCE") == last + 1
+        away.start().wait_answers()
+        assert away.call("WAIT", last) >= last
+        assert away.call("SNAPSHOT", "INFO") == leader.call("SNAPSHOT", "INFO")
+
+
+def test_a_snapshot_goes_on_where_it_was():
+    data = random.Random(8).randbytes(30000000)
+    with Cluster(3, snapshot_send_rate="12MiB") as cluster:
+        leader, away, last = lagging(cluster, 20)
+        upload(leader, last, data)
+        assert leader.call("COMPACT", last, "FORCE") == last + 1
+        sent = int(leader.info()["installs_sent_bytes"])
+        assert sent == 0
+        away.start().wait_answers()
+        for part in (5000000, 10000000):
+            until("%d bytes are there" % part, lambda: int(
+                away.info()["install_bytes"]) > part)
+            away.kill()
+            away.start().wait_answers()
+        # A newer one does not disturb it.
+        until("it goes on", lambda: int(
+            away.info()["install_bytes"]) > 11000000)
+        newer = leader.call("SUBMIT", "one more")
+        upload(leader, newer, b"newer")
+        assert away.call("WAIT", newer) >= newer
+        assert away.call("SNAPSHOT", "INFO")[0] == last
+        assert download(away) == data
+        sent = int(leader.info()["installs_sent_bytes"])
+        # Four MiB may have been on the way each time.
+        assert sent < len(data) + 3 * 5000000, sent
+
+
+def test_the_log_before_a_snapshot_goes_but_for_a_tail():
+    with Cluster(1, snapshot_keep=30) as cluster:
+        node = cluster.leader()
+        with node.client() as client:
+            last = submit(client, ["entry"] * 5000)[-1]
+            upload(node, last - 10, b"state")
+            until("the log is cut", lambda: int(
+                node.info()["first_index"]) == last - 39)
+            assert error_of(client, "READ", 1).startswith(
+                "COMPACTED %d " % (last - 39))
+            assert client.call("SNAPSHOT", "INFO")[0] == last - 10
 
 
 if __name__ == "__main__":
