@@ -174,8 +174,14 @@ static void become_pre_candidate(struct raft *raft)
 
 void election_tick(struct raft *raft)
 {
-    if (raft->role == RAFT_ROLE_LEADER || !raft_may_campaign(raft) ||
+    if (raft->role == RAFT_ROLE_LEADER ||
         raft->now.mono_us < raft->election_us) {
+        return;
+    }
+    if (!raft_may_campaign(raft)) {
+        if (raft->leader != RAFT_ID_NONE) { /* it is believed in no longer */
+            become_follower(raft, raft->term, RAFT_ID_NONE);
+        }
         return;
     }
     if (raft->stalled) {

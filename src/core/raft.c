@@ -474,7 +474,7 @@ uint64_t raft_deadline_us(const struct raft *raft)
     uint64_t deadline_us = UINT64_MAX;
     if (raft->role == RAFT_ROLE_LEADER) {
         deadline_us = raft->heartbeat_due_us;
-    } else if (raft_may_campaign(raft)) {
+    } else if (raft_may_campaign(raft) || raft->leader != RAFT_ID_NONE) {
         deadline_us = raft->election_us;
     }
     if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {

@@ -44,6 +44,7 @@ def says(node, *texts):
 def is_out(node):
     until("it says that it is out", lambda: node.role()[0] == b"idle"
           and "no member since entry" in node.call("WHY").decode())
+    until("it knows no leader", lambda: node.role()[2] == -1)
     assert "is not a member" in node.info()["waiting_for"]
     error = refusal(node, "SUBMIT", "no")
     assert error.code == "NOCONFIG" and "is not a member" in str(error), error
