@@ -88,8 +88,8 @@ void ask_wrong(struct app *app, const char *what,
                const struct resp_value *value);
 /* The first index of a COMPACTED, said to who asked for `asked`; 0: it is
  * another reply. */
-raft_index ask_compacted(struct app *app, const struct resp_value *value,
-                         raft_index asked);
+raft_index ask_compacted(struct app *app, const struct channel *channel,
+                         const struct resp_value *value, raft_index asked);
 /* [index, term, payload] against what is committed. */
 void ask_check_entry(struct app *app, const struct resp_value *fields);
 /* No app entry lies between `after` and `index`. */

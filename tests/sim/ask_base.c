@@ -12,15 +12,16 @@ static raft_index first_of(const struct host *host)
     return status.first;
 }
 
-raft_index ask_compacted(struct app *app, const struct resp_value *value,
-                         raft_index asked)
+raft_index ask_compacted(struct app *app, const struct channel *channel,
+                         const struct resp_value *value, raft_index asked)
 {
     unsigned long long first = 0;
     if (sscanf(ask_text(value), "COMPACTED %llu ", &first) != 1) {
         return 0;
     }
     const struct host *host = app->host;
-    if (asked >= first || (host->node != NULL && first > first_of(host))) {
+    bool lives = host->node != NULL && host->life == channel->life;
+    if (asked >= first || (lives && first > first_of(host))) {
         ask_wrong(app, "what is gone", value);
     }
     world_happened(app->world, HAPPENED_GONE);

@@ -80,7 +80,7 @@ static void digest_answered(struct app *app, const struct asked *asked,
         return; /* not committed here yet, or not to be read now */
     }
     if (value->type == RESP_ERROR &&
-        ask_compacted(app, value, asked->argument + 1) != 0) {
+        ask_compacted(app, &app->ask, value, asked->argument + 1) != 0) {
         return;
     }
     if (value->type != RESP_ARRAY || value->count < 2) {

@@ -120,7 +120,7 @@ static void read_answered(struct app *app, const struct asked *asked,
     raft_index after = asked->argument - 1;
     if (value->type != RESP_ARRAY) {
         if (!ask_is_error(value, "ERR") && !ask_is_error(value, "DISK") &&
-            ask_compacted(app, value, asked->argument) == 0) {
+            ask_compacted(app, &app->ask, value, asked->argument) == 0) {
             ask_wrong(app, "READ", value);
         }
         return;

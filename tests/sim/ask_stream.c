@@ -9,9 +9,11 @@
 /* ---- FOLLOW ------------------------------------------------------------- */
 
 /* Perhaps it is not saved yet. */
-static bool has_anothers_base(const struct host *host)
+static bool has_anothers_base(const struct app *app)
 {
-    if (host->disk.installed || host->node == NULL) {
+    const struct host *host = app->host;
+    if (host->disk.installed || host->node == NULL ||
+        host->life != app->follow.life) {
         return true;
     }
     struct raft_status status;
@@ -29,13 +31,12 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
         return false;
     }
     /* Of an ACK, it is as old as that. */
-    raft_index first =
-        ask_compacted(app, value, app->acks_open > 0 ? 0 : app->followed + 1);
+    raft_index first = ask_compacted(
+        app, &app->follow, value, app->acks_open > 0 ? 0 : app->followed + 1);
     if (app->acks_open > 0 && app->followed + 1 >= first) {
         return false;
     }
-    if (app->flows && app->followed >= host->acked &&
-        !has_anothers_base(host) &&
+    if (app->flows && app->followed >= host->acked && !has_anothers_base(app) &&
         world->checks.count <= world->mix.keep_unacked) {
         world_fail(app->world, "what an app needs is kept",
                    "app %u has followed up to %llu, acknowledged are %llu, and "

@@ -109,7 +109,7 @@ static void save_done(struct world *world, void *subject, uint64_t life)
         host->save_waits = true;
         return;
     }
-    if (host->disk.write_fails) {
+    if (host->disk.write_fails && !world->calm) {
         host->disk.write_fails = false;
         world_happened(world, HAPPENED_WRITE_FAILED);
         crash_in_save(world, host, life);
