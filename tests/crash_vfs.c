@@ -155,6 +155,17 @@ void crash_vfs_forget(const char *directory)
     }
 }
 
+void crash_vfs_list(const char *directory,
+                    void (*each)(void *context, const char *name),
+                    void *context)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (is_below(contents[i].path, directory)) {
+            each(context, contents[i].path + strlen(directory) + 1);
+        }
+    }
+}
+
 void crash_vfs_image(const char *from, const char *to, uint64_t seed)
 {
     struct prng prng;

@@ -29,6 +29,11 @@ void crash_vfs_fill(unsigned operation);
 /* Every read fails, or none. */
 void crash_vfs_fail_reads(bool fail);
 
+/* The names of the files in a directory, as store_options.list gives them. */
+void crash_vfs_list(const char *directory,
+                    void (*each)(void *context, const char *name),
+                    void *context);
+
 void crash_vfs_forget(const char *directory);
 
 #endif

@@ -152,6 +152,7 @@ static const char pragmas[] = "PRAGMA page_size = 65536;"
                               "PRAGMA journal_mode = PERSIST;"
                               "PRAGMA synchronous = FULL;"
                               "PRAGMA trusted_schema = OFF;"
+                              "PRAGMA temp_store = MEMORY;"
                               "PRAGMA mmap_size = 0;"
                               "PRAGMA cache_size = -8192;"
                               "PRAGMA cache_spill = OFF;";
