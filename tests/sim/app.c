@@ -261,7 +261,7 @@ static void acknowledge(struct app *app)
 static void move(struct app *app)
 {
     if (app->told == NULL || app->told == app->host || app->half_closed ||
-        app->told->cut_off || app->told->left) {
+        app->told->cut_off) {
         return;
     }
     leave_host(app);
@@ -316,6 +316,10 @@ static void step(struct world *world, void *subject, uint64_t life)
     struct app *app = subject;
     move(app);
     lose_patience(app);
+    /* It was told to go to a leader that is left: which may lead on, or not. */
+    if (app->host->left && prng_chance(&world->prng, 20)) {
+        app_flee(app);
+    }
     if (world->calm && !force_member(world, app->host)) {
         app_flee(app);
     }
