@@ -93,5 +93,5 @@ tests_test_raft_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/test_core_random
 TESTS += tests/test_core_random
 tests_test_core_random_SOURCES = tests/test_core_random.c \
-	tests/core_change.c tests/core_watch.c tests/core_random.h
+	tests/core_base.c tests/core_change.c tests/core_watch.c tests/core_random.h
 tests_test_core_random_LDADD = $(CORE_TEST_LIBS)

@@ -21,9 +21,19 @@ struct disk {
     raft_term term;
     raft_id vote;
     raft_index commit;
-    struct raft_entry *entries;
+    struct raft_base base;
+    struct raft_entry *entries; /* also those under the base: for the test */
     size_t count;
     size_t capacity;
+};
+
+/* A base on its way. */
+struct parcel {
+    size_t from;
+    size_t to;
+    raft_index index;
+    struct buf record;
+    uint64_t due_us;
 };
 
 struct machine {
@@ -76,8 +86,13 @@ struct world {
     struct machine machines[NODES_MAX + 1]; /* from 1 */
     struct packet way[WAY_MAX];
     size_t way_count;
+    struct parcel parcels[16];
+    size_t parcel_count;
+    size_t compactions;
+    size_t installs; /* that took the place of a log */
     bool healed;
     bool members_change;
+    bool cuts; /* logs are cut */
     uint64_t boots;
     raft_id leaders[TERMS_MAX];              /* 0: none seen */
     raft_id votes[NODES_MAX + 1][TERMS_MAX]; /* 0: none seen */
@@ -111,6 +126,17 @@ void see_tell(struct world *world, size_t at, const struct raft_tell *tell);
 void see_decisions(struct world *world, size_t at,
                    const struct raft_effects *effects);
 void forget_entries(struct world *world);
+
+/* ---- core_base.c: logs that are cut, and bases that go to others --------- */
+
+/* The disk takes the base of a save. */
+void persist_base(struct world *world, struct disk *disk,
+                  const struct raft_save *save);
+void compact(struct world *world, size_t at);
+/* Who needs it is sent a base, sooner or later. */
+void send_bases(struct world *world, size_t at);
+void deliver_bases(struct world *world);
+void forget_bases(struct world *world);
 
 /* ---- core_change.c: other members, another leader ----------------------- */
 

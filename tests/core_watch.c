@@ -122,7 +122,8 @@ static void see_leader(struct world *world, size_t at,
              (unsigned long long)status->term);
     }
     world->leaders[status->term] = (raft_id)at;
-    for (raft_index i = 1; i <= world->commit; i++) {
+    for (raft_index i = raft_base_now(world->machines[at].raft)->index;
+         i <= world->commit; i++) {
         if (raft_term_at(world->machines[at].raft, i) != world->committed[i]) {
             fail(world, "n%zu leads t%llu without the committed entry %llu", at,
                  (unsigned long long)status->term, (unsigned long long)i);
@@ -196,7 +197,9 @@ void see_node(struct world *world, size_t at)
         fail(world, "n%zu commits up to entry %llu, of an older term", at,
              (unsigned long long)status.commit);
     }
-    for (raft_index i = machine->commit + 1; i <= status.commit; i++) {
+    raft_index first = machine->commit + 1;
+    first = first < status.first - 1 ? status.first - 1 : first;
+    for (raft_index i = first; i <= status.commit; i++) {
         see_commit(world, at, i);
     }
     machine->commit = status.commit;

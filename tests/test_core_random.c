@@ -119,8 +119,12 @@ void step(struct world *world, size_t at, const struct raft_event *event)
     raft_effects_clear(machine->raft);
 }
 
-static void persist(struct disk *disk, const struct raft_save *save)
+static void persist(struct world *world, struct disk *disk,
+                    const struct raft_save *save)
 {
+    if (save->base_dirty) {
+        persist_base(world, disk, save);
+    }
     if (save->state_dirty) {
         disk->term = save->term;
         disk->vote = save->vote;
@@ -141,16 +145,20 @@ static void end_save(struct world *world, size_t at)
     struct machine *machine = &world->machines[at];
     struct raft_save *save = &machine->save;
     if (save->entry_count > 0 && save->truncate_from == 0 &&
+        save->install == NULL &&
         save->entries[0].index != machine->disk.count + 1) {
         fail(world, "n%zu saves entry %llu behind %zu", at,
              (unsigned long long)save->entries[0].index, machine->disk.count);
     }
-    persist(&machine->disk, save);
+    persist(world, &machine->disk, save);
     struct raft_event event = {.type = RAFT_EVENT_SAVED};
     event.saved.state = save->state;
     if (save->entry_count > 0) {
         event.saved.index = save->entries[save->entry_count - 1].index;
         event.saved.term = save->entries[save->entry_count - 1].term;
+    } else if (save->install != NULL) {
+        event.saved.index = save->base.index;
+        event.saved.term = save->base.term;
     }
     raft_save_clear(save);
     machine->saving = false;
@@ -169,7 +177,8 @@ static void end_fetch(struct world *world, size_t at)
     if (event.fetched.entry_count > 3) {
         event.fetched.entry_count = 3;
     }
-    if (!world->healed && one_in(world, 6)) {
+    if ((!world->healed && one_in(world, 6)) ||
+        fetch.first <= machine->disk.base.index) {
         event.fetched.entry_count = 0;
     }
     step(world, at, &event);
@@ -196,13 +205,16 @@ static void boot(struct world *world, size_t at)
     struct raft_start start = {.term = disk->term,
                                .vote = disk->vote,
                                .commit = disk->commit,
+                               .base = disk->base,
                                .last = disk->count,
                                .runs = runs,
                                .configs = configs,
                                .others = others};
     for (size_t i = 0; i < disk->count; i++) {
         const struct raft_entry *entry = &disk->entries[i];
-        if (i == 0 || entry->term != disk->entries[i - 1].term) {
+        bool gone = i < disk->base.index;
+        if (!gone && (i == disk->base.index ||
+                      entry->term != disk->entries[i - 1].term)) {
             runs[start.run_count++] =
                 (struct raft_run){.first = i + 1, .term = entry->term};
         }
@@ -212,13 +224,14 @@ static void boot(struct world *world, size_t at)
                                            .term = entry->term,
                                            .payload = entry->payload};
         }
-        if (entry->kind != RAFT_KIND_APP) {
+        if (!gone && entry->kind != RAFT_KIND_APP) {
             others[start.other_count++] = i + 1;
         }
     }
-    size_t first = disk->commit == 0 ? 1 : (size_t)disk->commit;
-    first -= (size_t)prng_below(&world->prng, first);
-    if (disk->count > 0) {
+    size_t least = (size_t)disk->base.index + 1;
+    size_t first = disk->commit < least ? least : (size_t)disk->commit;
+    first -= (size_t)prng_below(&world->prng, first - least + 1);
+    if (disk->count >= least) {
         start.tail = &disk->entries[first - 1];
         start.tail_count = disk->count - first + 1;
     }
@@ -275,7 +288,8 @@ static void crash(struct world *world, size_t at)
 {
     struct machine *machine = &world->machines[at];
     if (machine->saving && one_in(world, 2)) {
-        persist(&machine->disk, &machine->save); /* done, but never heard of */
+        persist(world, &machine->disk,
+                &machine->save); /* done, but never heard of */
     }
     raft_save_clear(&machine->save);
     machine->saving = false;
@@ -381,8 +395,10 @@ static void pass_time(struct world *world)
         if (machine->clock_us >= raft_deadline_us(machine->raft)) {
             step(world, at, NULL);
         }
+        send_bases(world, at);
     }
     deliver(world);
+    deliver_bases(world);
 }
 
 static void stall(struct world *world, size_t at, bool stalls)
@@ -457,6 +473,9 @@ static void disturb(struct world *world)
     }
     if (one_in(world, 4)) {
         read_now(world, at);
+    }
+    if (world->cuts && one_in(world, 30)) {
+        compact(world, at);
     }
 }
 
@@ -585,6 +604,7 @@ static void make_config(struct world *world)
         raft_config_add(&world->config, &member);
     }
     world->members_change = one_in(world, 2);
+    world->cuts = one_in(world, 2);
     if (world->members_change) {
         /* Some who know of nothing yet. */
         world->count += (size_t)prng_below(&world->prng, 3);
@@ -614,7 +634,7 @@ static void make_disks(struct world *world)
                                  .vote = RAFT_ID_NONE,
                                  .entries = &entry,
                                  .entry_count = 1};
-        persist(&machine->disk, &save);
+        persist(world, &machine->disk, &save);
     }
     raft_entry_clear(&entry);
 }
@@ -636,11 +656,14 @@ static void free_world(struct world *world)
     for (size_t i = 0; i <= world->tickets; i++) {
         blob_free(world->proposed[i].propose.key);
     }
+    forget_bases(world);
     forget_entries(world);
     forget_asks(world);
     free(world);
 }
 
+static size_t compactions;
+static size_t installs;
 static size_t decided[5]; /* of all seeds: none may be missing */
 
 static void run(uint64_t seed, bool verbose)
@@ -666,13 +689,17 @@ static void run(uint64_t seed, bool verbose)
     check_progress(world);
     if (verbose) {
         printf("seed %llu: %zu nodes, %llu entries committed, %zu proposals, "
-               "%zu reads, %llu boots, %llu changes, %llu transfers\n",
+               "%zu reads, %llu boots, %llu changes, %llu transfers, "
+               "%zu cuts, %zu bases\n",
                (unsigned long long)seed, world->count,
                (unsigned long long)world->commit, world->proposals_told,
                world->reads_told, (unsigned long long)world->boots,
                (unsigned long long)world->changes_done,
-               (unsigned long long)world->transfers_done);
+               (unsigned long long)world->transfers_done, world->compactions,
+               world->installs);
     }
+    compactions += world->compactions;
+    installs += world->installs;
     for (size_t i = 0; i < 5; i++) {
         decided[i] += world->decided[i];
     }
@@ -699,6 +726,11 @@ int main(int argc, char **argv)
     printf("proposals: %zu appended, %zu found, %zu forgotten, %zu fenced, "
            "%zu stale\n",
            decided[0], decided[1], decided[2], decided[3], decided[4]);
+    printf("logs: %zu cut, %zu replaced by a base\n", compactions, installs);
+    if (compactions == 0 || installs == 0) {
+        printf("no log was cut, or none was replaced\n");
+        return 1;
+    }
     for (size_t i = 0; i < 5; i++) {
         if (decided[i] == 0) {
             printf("a kind of decision was never made\n");
