@@ -5,16 +5,21 @@ STORE_MODEL = tests/store_model.c tests/store_model.h
 
 STORE_PLACE = tests/store_place.c tests/store_place.h
 
-check_PROGRAMS += tests/test_store tests/test_store_crash \
+check_PROGRAMS += tests/test_store tests/test_store_carry \
+	tests/test_store_crash \
 	tests/test_store_check tests/test_store_keys \
 	tests/test_store_rescue tests/test_store_snapshot \
 	tests/test_store_upgrade
-TESTS += tests/test_store tests/test_store_check tests/test_store_crash \
+TESTS += tests/test_store tests/test_store_carry tests/test_store_check \
+	tests/test_store_crash \
 	tests/test_store_keys tests/test_store_rescue \
 	tests/test_store_snapshot \
 	tests/test_store_upgrade
 tests_test_store_SOURCES = tests/test_store.c $(STORE_MODEL)
 tests_test_store_LDADD = $(STORE_TEST_LIBS)
+tests_test_store_carry_SOURCES = tests/test_store_carry.c \
+	$(STORE_MODEL) $(STORE_PLACE)
+tests_test_store_carry_LDADD = $(STORE_TEST_LIBS)
 tests_test_store_crash_SOURCES = tests/test_store_crash.c \
 	tests/crash_vfs.c tests/crash_vfs.h $(STORE_MODEL)
 tests_test_store_crash_LDADD = $(STORE_TEST_LIBS)

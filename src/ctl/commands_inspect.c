@@ -84,6 +84,24 @@ static void print_terms(const struct raft_start *raft)
     puts(raft->run_count == 0 ? "none" : "");
 }
 
+static void print_snapshot(const struct look *look)
+{
+    const struct node_snapshot *snapshot = &look->start->snapshot;
+    char hex[SHA256_HEX_SIZE];
+
+    if (snapshot->index == 0) {
+        puts("snapshot   none of the app");
+        return;
+    }
+    sha256_to_hex(snapshot->sha256, hex);
+    printf("snapshot   of entry %" PRIu64 ", term %" PRIu64 ", %" PRIu64
+           " bytes",
+           snapshot->index, snapshot->term, snapshot->size);
+    if (!look->about.is_backup)
+        printf(", in snapshot-%" PRIu64 ".db", snapshot->file);
+    printf("\n           sha256 %s\n", hex);
+}
+
 static void print_config(const struct raft_start *raft)
 {
     struct buf text = {0};
@@ -110,6 +128,7 @@ static void print_look(const struct look *look)
     print_node(look);
     print_state(look);
     print_terms(&look->start->raft);
+    print_snapshot(look);
     print_config(&look->start->raft);
     if (look->about.is_restored)
         printf("restored   not started since; members: %s\n",

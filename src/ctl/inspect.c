@@ -96,6 +96,22 @@ static void json_state(struct json *json, const struct node_start *start)
     json_named_u64(json, "base_term", start->raft.base.term);
 }
 
+static void json_snapshot(struct json *json, const struct look *look)
+{
+    const struct node_snapshot *snapshot = &look->start->snapshot;
+    char hex[SHA256_HEX_SIZE];
+
+    json_named_u64(json, "snapshot_index", snapshot->index);
+    if (snapshot->index == 0)
+        return;
+    sha256_to_hex(snapshot->sha256, hex);
+    json_named_u64(json, "snapshot_term", snapshot->term);
+    json_named_u64(json, "snapshot_size", snapshot->size);
+    json_named_text(json, "snapshot_sha256", hex);
+    if (!look->about.is_backup)
+        json_named_u64(json, "snapshot_file", snapshot->file);
+}
+
 void inspect_json(const struct look *look)
 {
     struct json json = {0};
@@ -111,6 +127,7 @@ void inspect_json(const struct look *look)
     json_named_u64(&json, "wal_bytes", look->about.wal_bytes);
     json_identity(&json, look);
     json_state(&json, look->start);
+    json_snapshot(&json, look);
     json_terms(&json, &look->start->raft);
     json_configs(&json, &look->start->raft);
     if (look->about.is_restored)

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/carry.h"
 
 #define SLICE_BYTES ((size_t)4 * 1024 * 1024)
 #define SLICE_US ((uint64_t)10 * 1000)
@@ -33,7 +33,11 @@ struct copy {
     size_t bytes;
     uint64_t end_us;
     bool damaged;
-    bool gone; /* the node has dropped what comes next */
+    bool gone;    /* the node has dropped what comes next */
+    bool dropped; /* … the snapshot */
+    /* The app's; index 0: there is none. */
+    struct node_snapshot snapshot;
+    sqlite3 *snapshot_db; /* NULL: it is in the backup that is copied */
 };
 
 static bool failed(struct store_error *error, enum exit_status status,
@@ -51,46 +55,19 @@ static bool run(sqlite3 *db, const char *sql)
 
 /* ---- what lies under the log -------------------------------------------- */
 
-static bool copy_row(sqlite3_stmt *row, sqlite3_stmt *insert)
-{
-    for (int i = 0; i < sqlite3_column_count(row); i++) {
-        sqlite3_bind_value(insert, i + 1, sqlite3_column_value(row, i));
-    }
-    bool done = sqlite3_step(insert) == SQLITE_DONE;
-    sqlite3_reset(insert);
-    return done;
-}
-
-/* The rows that `select` gives, into a table of as many columns. */
-static bool copy_rows(struct copy *copy, const char *select, const char *insert,
-                      struct store_error *error)
-{
-    struct store *from = &copy->from->store;
-    sqlite3_stmt *row = schema_prepare(from->writer, select);
-    sqlite3_stmt *into = schema_prepare(copy->to->writer, insert);
-    int code = SQLITE_ERROR;
-    bool done = row != NULL && into != NULL;
-    if (done && sqlite3_bind_parameter_count(row) == 1) {
-        sqlite3_bind_int64(row, 1, (int64_t)copy->next - 1);
-    }
-    while (done && (code = sqlite3_step(row)) == SQLITE_ROW) {
-        done = copy_row(row, into);
-    }
-    sqlite3_finalize(row);
-    sqlite3_finalize(into);
-    if (!done) {
-        return schema_failed(copy->to, copy->to->writer, error,
-                             "it cannot be written");
-    }
-    return code == SQLITE_DONE ||
-           schema_failed(from, from->writer, error, "it cannot be read");
-}
-
 /* Cluster and base; not who the node is, nor for whom it voted. */
 #define COPIED_STATE                                                           \
     "SELECT name, value FROM state WHERE name NOT IN"                          \
     " ('schema_version', 'written_by', 'node_id', 'instance', 'boot', 'vote'," \
     " 'ack', 'commit', 'restored', 'backup')"
+
+static bool copy_rows(struct copy *copy, const char *select, const char *insert,
+                      struct store_error *error)
+{
+    struct carry_end from = {&copy->from->store, copy->from->store.writer};
+    struct carry_end to = {copy->to, copy->to->writer};
+    return carry_rows(&from, &to, select, insert, copy->next - 1, error);
+}
 
 /* Those that outlive their rows, and those whose rows are about to go. */
 static bool copy_keys(struct copy *copy, struct store_error *error)
@@ -107,6 +84,40 @@ static bool copy_keys(struct copy *copy, struct store_error *error)
                      "INSERT OR REPLACE INTO state VALUES (?, ?)", error);
 }
 
+/* The node may drop the file of its snapshot, but what is open stays. */
+static bool open_snapshot(struct copy *copy, const struct node_start *start,
+                          struct store_error *error)
+{
+    const struct store *from = &copy->from->store;
+    copy->snapshot = start->snapshot;
+    if (copy->snapshot.index == 0) {
+        return true;
+    }
+    int code = copy->from->is_backup ? SQLITE_OK
+                                     : snapshot_open(from, copy->snapshot.file,
+                                                     &copy->snapshot_db);
+    copy->dropped = code == SQLITE_CANTOPEN && copy->from->is_live;
+    copy->gone = copy->dropped;
+    return code == SQLITE_OK || copy->dropped ||
+           schema_failed(from, copy->snapshot_db, error,
+                         "the app's snapshot cannot be opened");
+}
+
+/* What is under the log of a running node was committed, and so was what its
+ * snapshot has, perhaps since the node said up to where. */
+static raft_index wanted_last(const struct copy *copy,
+                              const struct node_start *start)
+{
+    raft_index least = start->raft.base.index;
+    if (least < start->snapshot.index) {
+        least = start->snapshot.index;
+    }
+    if (copy->last == 0) {
+        return start->raft.last;
+    }
+    return copy->from->is_live && copy->last < least ? least : copy->last;
+}
+
 static bool copy_base(struct copy *copy, struct store_error *error)
 {
     sqlite3 *from = copy->from->store.writer;
@@ -119,17 +130,18 @@ static bool copy_base(struct copy *copy, struct store_error *error)
     if (done) {
         copy->next = start->raft.base.index + 1;
         copy->chain = start->raft.base.chain;
-        copy->last = copy->last == 0 ? start->raft.last : copy->last;
+        copy->last = wanted_last(copy, start);
         copy->save.log.commit = start->raft.commit;
         done = copy_rows(copy, COPIED_STATE,
                          "INSERT OR REPLACE INTO state VALUES (?, ?)", error) &&
                copy_rows(copy, "SELECT * FROM config_history WHERE idx <= ?",
                          "INSERT INTO config_history VALUES (?, ?, ?, ?, ?)",
                          error) &&
-               copy_keys(copy, error);
+               copy_keys(copy, error) && open_snapshot(copy, start, error);
     }
     run(from, "COMMIT");
-    if (done && (copy->last > start->raft.last || copy->last < copy->next)) {
+    if (done && (copy->last > start->raft.last || copy->last + 1 < copy->next ||
+                 copy->last < copy->snapshot.index || copy->last == 0)) {
         return failed(error, EXIT_STATUS_DISK, copy->from->store.path,
                       start->raft.last == 0
                           ? "there is nothing in it"
@@ -199,7 +211,7 @@ static bool damaged(const struct copy *copy, const char *how,
 
 static bool copy_log(struct copy *copy, struct store_error *error)
 {
-    while (copy->next <= copy->last && !copy->gone) {
+    while (!copy->gone && copy->next <= copy->last) {
         if (!copy_slice(copy, error)) {
             return false;
         }
@@ -211,6 +223,18 @@ static bool copy_log(struct copy *copy, struct store_error *error)
 }
 
 /* ---- the end ------------------------------------------------------------ */
+
+/* Behind the log in the same file.  It is synced once, at the end. */
+static bool copy_snapshot(struct copy *copy, struct store_error *error)
+{
+    const struct store *store = &copy->from->store;
+    struct carry_end from = {
+        store, copy->snapshot_db == NULL ? store->writer : copy->snapshot_db};
+    struct carry_end to = {copy->to, copy->to->writer};
+    return copy->snapshot.index == 0 ||
+           (run(copy->to->writer, "PRAGMA synchronous = OFF") &&
+            carry_snapshot(&from, &to, &copy->snapshot, error));
+}
 
 static bool strip_identity(struct copy *copy, struct store_error *error)
 {
@@ -294,8 +318,10 @@ static bool copy_into(struct copy *copy, const char *directory,
     snprintf(path, sizeof(path), "%s/raft.db", directory);
     bool done = copy_base(copy, error) && copy_log(copy, error);
     *again = done && copy->gone;
-    done = done && !copy->gone && strip_identity(copy, error);
+    done = done && !copy->gone && strip_identity(copy, error) &&
+           copy_snapshot(copy, error);
     store_close(copy->to);
+    sqlite3_close(copy->snapshot_db);
     return done && put_in_place(path, file, error);
 }
 
@@ -337,10 +363,10 @@ bool offline_backup(struct offline *offline, raft_index last, const char *file,
             return done;
         }
         /* Only what is below a base may go away. */
-        if (!offline->is_live || copy.next == missing) {
+        if (!offline->is_live || (!copy.dropped && copy.next == missing)) {
             return damaged(&copy, "missing", error);
         }
-        missing = copy.next;
+        missing = copy.dropped ? 0 : copy.next;
     }
     return failed(error, EXIT_STATUS_DISK, offline->store.path,
                   "the node compacts its log faster than it can be read");

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/internal.h"
+#include "store/carry.h"
 
 struct check {
     struct offline *offline;
@@ -256,6 +256,54 @@ static void check_state(struct check *check, const struct node_start *start)
     check_cluster(check, start);
 }
 
+/* ---- the app's snapshot ------------------------------------------------- */
+
+static raft_term term_at(const struct raft_start *raft, raft_index index)
+{
+    raft_term term = raft->base.term;
+    for (size_t i = 0; i < raft->run_count && raft->runs[i].first <= index;
+         i++) {
+        term = raft->runs[i].term;
+    }
+    return term;
+}
+
+static void check_bytes(struct check *check,
+                        const struct node_snapshot *snapshot)
+{
+    const struct store *store = &check->offline->store;
+    bool inside = check->offline->is_backup;
+    sqlite3 *own = NULL;
+    char why[160];
+    int code = inside ? SQLITE_OK : snapshot_open(store, snapshot->file, &own);
+    if (code != SQLITE_OK) {
+        problem(check, "snapshot of entry %llu: its file cannot be opened: %s",
+                number(snapshot->index), sqlite3_errstr(code));
+    } else if (!carry_check(inside ? store->writer : own, snapshot, why,
+                            sizeof(why))) {
+        problem(check, "snapshot of entry %llu: %s", number(snapshot->index),
+                why);
+    }
+    sqlite3_close(own);
+}
+
+static void check_snapshot(struct check *check, const struct node_start *start)
+{
+    const struct node_snapshot *snapshot = &start->snapshot;
+    const struct raft_start *raft = &start->raft;
+    if (snapshot->index == 0 || check->offline->no_snapshot) {
+        return;
+    }
+    if (snapshot->index < raft->base.index || snapshot->index > raft->last) {
+        problem(check, "snapshot of entry %llu: no log goes on from there",
+                number(snapshot->index));
+    } else if (snapshot->term != term_at(raft, snapshot->index)) {
+        problem(check, "snapshot of entry %llu: the entry has another term",
+                number(snapshot->index));
+    }
+    check_bytes(check, snapshot);
+}
+
 /* ---- all of it ---------------------------------------------------------- */
 
 static void check_content(struct check *check)
@@ -282,6 +330,7 @@ static void check_content(struct check *check)
     check_keys(check, raft->base.index);
     if (sound) {
         check_state(check, start);
+        check_snapshot(check, start);
     }
 }
 

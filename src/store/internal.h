@@ -9,6 +9,7 @@
  *   load.c     what was on disk, for the start
  *   stage.c    snapshots in the making
  *   snapshot.c those that are whole, and what a start finds of them
+ *   carry.c    rows and snapshots from one database into another
  *   kept.c     keys: of rows, and those that outlive their rows
  *   place.c    the directory: who holds it, and whether it is fit
  *   offline.c  a directory or a backup at rest, for raftctl; check.c verifies
@@ -153,6 +154,8 @@ bool schema_checkpoint(struct store *store, int mode);
 /* From `version`, 0 for a new database, to SCHEMA_VERSION, in one transaction.
  * False: the connection says why, and closing it undoes what was done. */
 bool upgrade_run(sqlite3 *db, int version);
+/* The same to an older version. */
+bool upgrade_to(sqlite3 *db, int from, int to);
 /* The same along another list of steps, for tests: step i leads from version
  * i to i + 1. */
 bool upgrade_along(sqlite3 *db, int version, const char *const *list,
@@ -208,7 +211,8 @@ void load_clear(struct store *store);
 struct offline {
     struct store store;
     bool is_backup;
-    bool is_live; /* a node uses it, and no lock is held */
+    bool is_live;     /* a node uses it, and no lock is held */
+    bool no_snapshot; /* the app's is elsewhere: it is not looked at */
 };
 
 /* ---- snapshot.c --------------------------------------------------------- */
@@ -220,6 +224,11 @@ void snapshot_unlink(const struct store *store, uint64_t file);
 void snapshot_unlink_journal(const struct store *store, uint64_t file);
 /* The number that a query of one value gives; 0: none. */
 uint64_t snapshot_number(sqlite3 *db, const char *sql);
+/* A file that is whole, to be read; the caller closes it, whatever came of it.
+ * Gives SQLite's code. */
+int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db);
+/* What it says that it is; index 0 where it says nothing. */
+void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot);
 /* Which one raft.db names, into store->start. */
 bool snapshot_load(struct store *store, struct store_error *error);
 /* Whatever is neither valid nor to be gone on with is removed. */
@@ -234,6 +243,10 @@ void snapshot_list(const char *directory,
                    void *context);
 
 /* ---- stage.c ------------------------------------------------------------ */
+
+/* Its tables, and what says whose file it is. */
+extern const char snapshot_schema[];
+extern const char snapshot_version[];
 
 bool stage_begin(struct store *store, struct stage *stage,
                  struct file_job *job);

@@ -498,7 +498,7 @@ bool load_look(struct store *store, bool is_backup, struct store_error *error)
     store->start.identity.id = RAFT_ID_NONE;
     return (is_backup || load_node(store, error)) &&
            load_cluster(store, error) && load_state(store, error) &&
-           load_log(store, error);
+           load_log(store, error) && snapshot_load(store, error);
 }
 
 /* The arrays are const only for those who look at them. */

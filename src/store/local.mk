@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/store/libstore.a
 src_store_libstore_a_SOURCES = \
 	src/store/backup.c \
+	src/store/carry.c src/store/carry.h \
 	src/store/check.c \
 	src/store/internal.h \
 	src/store/kept.c \

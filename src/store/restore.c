@@ -1,4 +1,5 @@
-/* A data directory from a backup. */
+/* A data directory from a backup: its tables into a raft.db, and the app's
+ * snapshot, which lies in the same file, into one of its own. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,10 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/internal.h"
+#include "store/carry.h"
 
 /* What is being made has this name until it is whole. */
 #define PARTIAL "raft.db.restoring"
+#define SNAPSHOT ".snapshot" /* behind it: what the app's snapshot has */
 
 static bool failed(struct store_error *error, const char *path,
                    const char *what)
@@ -65,38 +67,136 @@ static bool make_directory(const char *directory, struct store_error *error)
 
 /* ---- the file ----------------------------------------------------------- */
 
-static bool copy_bytes(int from, int to)
+static bool run(sqlite3 *db, const char *sql)
 {
-    static char bytes[1 << 16];
-    ssize_t got;
-    while ((got = read(from, bytes, sizeof(bytes))) > 0) {
-        for (ssize_t done = 0; done < got;) {
-            ssize_t wrote = write(to, bytes + done, (size_t)(got - done));
-            if (wrote < 0) {
-                return false;
-            }
-            done += wrote;
-        }
-    }
-    return got == 0 && fsync(to) == 0;
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static bool copy_file(const char *file, const char *path,
-                      struct store_error *error)
+static bool sync_file(const char *path, struct store_error *error)
 {
-    int from = open(file, O_RDONLY | O_CLOEXEC);
-    if (from < 0) {
-        return failed_errno(error, file);
-    }
-    int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool done = to >= 0 && copy_bytes(from, to);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool done = fd >= 0 && fsync(fd) == 0;
     if (!done) {
         failed_errno(error, path);
     }
-    close(from);
-    if (to >= 0) {
-        close(to);
+    if (fd >= 0) {
+        close(fd);
     }
+    return done;
+}
+
+static bool is_backup(struct store *backup, struct store_error *error)
+{
+    char made[32];
+    if (load_text(backup, "backup", made, sizeof(made))) {
+        return true;
+    }
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text),
+             "%s is not a backup: raftctl backup makes one", backup->path);
+    return false;
+}
+
+static bool open_backup(struct store *backup, int64_t *version,
+                        struct store_error *error)
+{
+    if (sqlite3_open_v2(backup->path, &backup->writer,
+                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK ||
+        !run(backup->writer, "PRAGMA trusted_schema = OFF;"
+                             "SELECT count(*) FROM sqlite_schema")) {
+        return schema_failed(backup, backup->writer, error,
+                             "it cannot be read");
+    }
+    return schema_version(backup, version, error) && is_backup(backup, error);
+}
+
+/* A new database, synced when it is whole. */
+static bool create(const struct store *store, sqlite3 **db,
+                   struct store_error *error)
+{
+    return (sqlite3_open_v2(store->path, db,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                                SQLITE_OPEN_NOMUTEX,
+                            NULL) == SQLITE_OK &&
+            run(*db, "PRAGMA synchronous = OFF")) ||
+           schema_failed(store, *db, error, "it cannot be made");
+}
+
+/* What an older program had in its tables; they are upgraded later, as those of
+ * an older node are. */
+static bool copy_tables(const struct store *backup, const struct store *store,
+                        sqlite3 *db, int version, struct store_error *error)
+{
+    struct carry_end from = {backup, backup->writer};
+    struct carry_end to = {store, db};
+    if (!upgrade_to(db, 0, version) || !run(db, "BEGIN; DELETE FROM state")) {
+        return schema_failed(store, db, error, "its tables cannot be made");
+    }
+    if (!carry_rows(&from, &to, "SELECT * FROM log",
+                    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", 0, error) ||
+        !carry_rows(&from, &to, "SELECT * FROM state",
+                    "INSERT INTO state VALUES (?,?)", 0, error) ||
+        !carry_rows(&from, &to, "SELECT * FROM config_history",
+                    "INSERT INTO config_history VALUES (?,?,?,?,?)", 0,
+                    error) ||
+        (version > 1 &&
+         !carry_rows(&from, &to, "SELECT * FROM keys",
+                     "INSERT INTO keys VALUES (?,?)", 0, error))) {
+        return false;
+    }
+    return run(db, "COMMIT") ||
+           schema_failed(store, db, error, "it cannot be written");
+}
+
+static bool copy_log(const struct store *backup, const struct store *store,
+                     int64_t version, struct store_error *error)
+{
+    sqlite3 *db = NULL;
+    bool done = create(store, &db, error) &&
+                copy_tables(backup, store, db, (int)version, error);
+    sqlite3_close(db);
+    return done && sync_file(store->path, error);
+}
+
+/* It is of this number in the directory that is being made. */
+#define SNAPSHOT_FILE 1
+
+static bool copy_snapshot(struct store *backup, struct store *store,
+                          struct store_error *error)
+{
+    char path[SNAPSHOT_PATH_SIZE];
+    struct store partial = {.path = path};
+    sqlite3 *db = NULL;
+    if (!snapshot_load(backup, error)) {
+        return false;
+    }
+    store->start.snapshot = backup->start.snapshot;
+    if (backup->start.snapshot.index == 0) {
+        return true;
+    }
+    snprintf(path, sizeof(path), "%s" SNAPSHOT, store->path);
+    struct carry_end from = {backup, backup->writer};
+    bool done = create(&partial, &db, error) &&
+                (run(db, snapshot_version) ||
+                 schema_failed(&partial, db, error, "it cannot be written"));
+    struct carry_end to = {&partial, db};
+    done = done && carry_snapshot(&from, &to, &backup->start.snapshot, error);
+    sqlite3_close(db);
+    return done && sync_file(path, error);
+}
+
+static bool copy_all(const char *file, struct store *store,
+                     struct store_error *error)
+{
+    struct store backup = {.lock_fd = -1, .event_fd = -1};
+    int64_t version = 0;
+    backup.path = x_strdup(file);
+    bool done = open_backup(&backup, &version, error) &&
+                copy_log(&backup, store, version, error) &&
+                copy_snapshot(&backup, store, error);
+    sqlite3_close(backup.writer);
+    free(backup.path);
     return done;
 }
 
@@ -117,6 +217,9 @@ static bool is_sound(const char *path, const char *file,
     char first[256] = "";
     struct offline_verdict verdict;
     struct offline *offline = offline_open(path, error);
+    if (offline != NULL) {
+        offline->no_snapshot = true; /* it was checked on its way */
+    }
     bool done = offline != NULL &&
                 offline_verify(offline, keep_first, first, &verdict, error);
     offline_close(offline);
@@ -139,37 +242,39 @@ static bool set_state(struct store *store, const char *members,
         " ('instance', '%016llx'), ('boot', 0), ('vote', NULL), ('ack', 0),"
         " ('epoch', '%016llx'), ('written_by', %Q), ('restored', %Q);"
         "UPDATE state SET value = value + %d WHERE name = 'term';"
+        "UPDATE state SET value = %d WHERE name = 'snapshot_file';"
         "COMMIT;"
         "PRAGMA journal_mode = DELETE;",
         (unsigned long long)load_new_instance(store),
         (unsigned long long)offline_new_epoch(), store->options.version,
-        members, OFFLINE_TERM_LEAP);
+        members, OFFLINE_TERM_LEAP, SNAPSHOT_FILE);
     bool done = sqlite3_exec(store->writer, sql, NULL, NULL, NULL) == SQLITE_OK;
     sqlite3_free(sql);
     return done || schema_failed(store, store->writer, error,
                                  "its state cannot be written");
 }
 
-static bool is_backup(struct store *store, const char *file,
-                      struct store_error *error)
+/* raft.db comes last: without it there is no data directory. */
+static bool put_in_place(const struct store *store, struct store_error *error)
 {
-    char made[32];
-    if (load_text(store, "backup", made, sizeof(made))) {
-        return true;
+    char name[4096];
+    char partial[SNAPSHOT_PATH_SIZE];
+    snprintf(partial, sizeof(partial), "%s" SNAPSHOT, store->path);
+    snapshot_path(store, SNAPSHOT_FILE, name);
+    if (store->start.snapshot.index != 0 &&
+        (rename(partial, name) != 0 || !place_sync(store, error))) {
+        return failed_errno(error, name);
     }
-    error->status = EXIT_STATUS_DAMAGED;
-    snprintf(error->text, sizeof(error->text),
-             "%s is not a backup: raftctl backup makes one", file);
-    return false;
+    snprintf(name, sizeof(name), "%s/raft.db", store->directory);
+    return (rename(store->path, name) == 0 || failed_errno(error, name)) &&
+           place_sync(store, error);
 }
 
 static bool restore(struct store *store, const char *file, const char *members,
                     struct store_error *error)
 {
-    char name[4096];
-    snprintf(name, sizeof(name), "%s/raft.db", store->directory);
-    if (!copy_file(file, store->path, error) || !schema_open(store, error) ||
-        !is_backup(store, file, error) || !is_sound(store->path, file, error)) {
+    if (!copy_all(file, store, error) || !schema_open(store, error) ||
+        !is_sound(store->path, file, error)) {
         return false;
     }
     schema_alone(store);
@@ -177,15 +282,15 @@ static bool restore(struct store *store, const char *file, const char *members,
         return false;
     }
     schema_close(store);
-    return (rename(store->path, name) == 0 || failed_errno(error, name)) &&
-           place_sync(store, error);
+    return put_in_place(store, error);
 }
 
 static void remove_partial(const struct store *store)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const suffixes[] = {
+        "", "-wal", "-shm", "-journal", SNAPSHOT, SNAPSHOT "-journal"};
     char name[4096];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         snprintf(name, sizeof(name), "%s%s", store->path, suffixes[i]);
         unlink(name);
     }

@@ -80,7 +80,7 @@ static uint64_t named(sqlite3 *db, const char *name)
     return snapshot_number(db, sql);
 }
 
-static int open_to_read(const struct store *store, uint64_t file, sqlite3 **db)
+int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db)
 {
     char path[SNAPSHOT_PATH_SIZE];
     snapshot_path(store, file, path);
@@ -98,8 +98,7 @@ static int open_to_read(const struct store *store, uint64_t file, sqlite3 **db)
     return code;
 }
 
-/* What it says that it is; index 0 where it says nothing. */
-static void describe(sqlite3 *db, struct node_snapshot *snapshot)
+void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot)
 {
     sqlite3_stmt *statement =
         schema_prepare(db, "SELECT value FROM snapshot WHERE name = 'sha256'");
@@ -145,7 +144,7 @@ static struct reader *open_reader(struct store *store, uint64_t file)
     reader->file = file;
     reader->chunk_seq = SNAPSHOT_NO_CHUNK;
     list_push_back(&store->readers, &reader->in_store);
-    if (open_to_read(store, file, &reader->db) == SQLITE_OK) {
+    if (snapshot_open(store, file, &reader->db) == SQLITE_OK) {
         reader->size = named(reader->db, "size");
         reader->chunk_bytes = named(reader->db, "chunk_bytes");
         reader->select = schema_prepare(
@@ -327,8 +326,8 @@ static bool check_valid(struct store *store, struct store_error *error)
     if (valid->index == 0) {
         return true;
     }
-    if (open_to_read(store, valid->file, &db) == SQLITE_OK) {
-        describe(db, &found);
+    if (snapshot_open(store, valid->file, &db) == SQLITE_OK) {
+        snapshot_describe(db, &found);
     }
     sqlite3_close(db);
     if (found.index == valid->index && found.size == valid->size &&
@@ -402,7 +401,7 @@ static bool is_leftover(struct store *store, uint64_t file)
                         store->options.vfs);
     bool received = code == SQLITE_OK && named(db, "received") == 1;
     if (received) {
-        describe(db, &found);
+        snapshot_describe(db, &found);
     }
     sqlite3_close(db);
     if (!received || found.index == 0 || store->leftover.file != 0) {

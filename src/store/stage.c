@@ -135,17 +135,18 @@ static int put_bytes(struct stage *stage, const uint8_t *data, size_t size)
 
 /* ---- beginning ---------------------------------------------------------- */
 
-static const char schema[] = "PRAGMA application_id = " APPLICATION_ID ";"
-                             "PRAGMA user_version = 1;"
-                             "CREATE TABLE snapshot ("
-                             " name TEXT PRIMARY KEY,"
-                             " value ANY"
-                             ") STRICT, WITHOUT ROWID;"
-                             "CREATE TABLE chunk ("
-                             " seq INTEGER PRIMARY KEY,"
-                             " checksum INTEGER NOT NULL,"
-                             " data BLOB NOT NULL"
-                             ") STRICT;";
+const char snapshot_schema[] = "CREATE TABLE snapshot ("
+                               " name TEXT PRIMARY KEY,"
+                               " value ANY"
+                               ") STRICT, WITHOUT ROWID;"
+                               "CREATE TABLE chunk ("
+                               " seq INTEGER PRIMARY KEY,"
+                               " checksum INTEGER NOT NULL,"
+                               " data BLOB NOT NULL"
+                               ") STRICT;";
+
+const char snapshot_version[] = "PRAGMA application_id = " APPLICATION_ID ";"
+                                "PRAGMA user_version = 1;";
 
 static const char pragmas[] = "PRAGMA page_size = 65536;"
                               "PRAGMA locking_mode = EXCLUSIVE;"
@@ -190,7 +191,8 @@ static int make_file(struct store *store, struct stage *stage)
                              ? CHUNK_BYTES
                              : store->options.chunk_bytes;
     code = code != SQLITE_OK ? code : run(stage, "BEGIN");
-    code = code != SQLITE_OK ? code : run(stage, schema);
+    code = code != SQLITE_OK ? code : run(stage, snapshot_version);
+    code = code != SQLITE_OK ? code : run(stage, snapshot_schema);
     code = code != SQLITE_OK ? code : set_number(stage, "idx", snapshot->index);
     code = code != SQLITE_OK ? code : set_number(stage, "term", snapshot->term);
     code = code != SQLITE_OK

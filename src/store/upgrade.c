@@ -97,7 +97,13 @@ bool upgrade_along(sqlite3 *db, int version, const char *const *list, int count)
     return run_steps(db, version, list, count) && run(db, "COMMIT");
 }
 
+bool upgrade_to(sqlite3 *db, int from, int to)
+{
+    assert(to <= SCHEMA_VERSION);
+    return upgrade_along(db, from, steps, to);
+}
+
 bool upgrade_run(sqlite3 *db, int version)
 {
-    return upgrade_along(db, version, steps, SCHEMA_VERSION);
+    return upgrade_to(db, version, SCHEMA_VERSION);
 }

@@ -185,6 +185,66 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
         assert len(node.call("CONFIG", "HISTORY")) == 2
 
 
+def upload(node, index, data):
+    with node.client() as client:
+        client.call("SNAPSHOT", "BEGIN", index)
+        client.call("SNAPSHOT", "WRITE", data)
+        client.call("SNAPSHOT", "END")
+
+
+def test_a_compacted_log_is_restored_with_its_keys_and_the_snapshot():
+    with Cluster(1) as cluster:
+        node = cluster.leader()
+        keyed = node.call("SUBMIT", "keyed", "KEY", "k")
+        for number in range(30):
+            last = submit(node, b"entry %d" % number)
+        state = b"state" * 300000
+        live, rest, empty = [os.path.join(cluster.directory, name)
+                             for name in ("live", "rest", "empty")]
+        upload(node, last - 5, state)
+        assert node.call("COMPACT", last - 10, "FORCE") > keyed
+        digest = node.call("DIGEST", last)
+        history = node.call("CONFIG", "HISTORY")
+        ctl_ok("-s", node.socket, "backup", live)
+        node.kill()
+        ctl_ok("backup", node.directory, rest)
+        for file in (live, rest):
+            assert verdict(file)["digest"].encode() == digest[1]
+            assert look(file)["snapshot_size"] == len(state)
+        node.start().wait_answers()
+        cluster.leader()
+        # Nothing but the base, not even a snapshot that is of use.
+        last = submit(node, b"last")
+        assert node.call("COMPACT", last) == last + 1
+        ctl_ok("-s", node.socket, "backup", empty)
+        assert verdict(empty)["rows"] == 0
+        node.kill()
+        wipe(node)
+        node = restored_node(cluster, live)
+        cluster.leader()
+        assert node.call("SUBMIT", "again", "KEY", "k") == keyed
+        assert node.call("DIGEST", digest[0]) == digest
+        assert node.call("CONFIG", "HISTORY")[:-1] == history
+        assert node.call("SNAPSHOT", "INFO")[:1] == [digest[0] - 5]
+        with node.client() as client:
+            got = client.call("SNAPSHOT", "READ", 0, 2000000)
+            assert got == state, (len(got), len(state))
+        # recover leaves all that in place.
+        node.kill()
+        ctl_ok("recover", "--yes", "--members", members_of(cluster),
+               conf_of(node)["data-dir"])
+        node.start().wait_answers()
+        cluster.leader()
+        assert node.call("OUTCOME", "k") == keyed
+        assert node.call("SNAPSHOT", "INFO")[:1] == [digest[0] - 5]
+        node.kill()
+        shutil.rmtree(conf_of(node)["data-dir"])
+        node = restored_node(cluster, empty)
+        cluster.leader()
+        assert node.call("SUBMIT", "again", "KEY", "k") == keyed
+        assert submit(node, b"behind it all") == last + 3
+
+
 def test_a_damaged_backup_is_not_restored():
     with Cluster(1) as cluster:
         node = cluster.leader()
