@@ -26,9 +26,8 @@ bool node_healthy(const struct node *node, struct buf *buf)
 
 static bool is_member(const struct node *node)
 {
-    const struct raft_config *config = raft_config_now(node->raft, NULL);
-    return config != NULL &&
-           raft_config_find(config, node->identity.id) != NULL;
+    return raft_config_now(node->raft, NULL) != NULL &&
+           contacts_removed(node) == 0;
 }
 
 static bool has_leader(const struct node *node,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "node/peers.h"
+#include "node/progress.h"
 
 #define SECONDS(us) ((double)(us) / 1e6)
 
@@ -55,11 +56,17 @@ static void raft(const struct node *node, struct buf *buf)
     head(buf, "role", "gauge", "1 for the role that the node has.");
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
         buf_printf(buf, "raftsc_role{role=\"%s\"} %d\n", roles[i],
-                   strcmp(roles[i], raft_role_word(node->raft)) == 0);
+                   strcmp(roles[i], node_role_word(node)) == 0);
     }
     gauge(buf, "term", "The present term.", status.term);
     gauge(buf, "leader_known", "1: a leader is known.",
           status.leader != RAFT_ID_NONE);
+    raft_index config_index;
+    const char *stage = progress_stage(node, &config_index);
+    gauge(buf, "change_open", "1: this leader carries out a change of members.",
+          strcmp(stage, "none") != 0);
+    gauge(buf, "config_index", "The entry of the configuration in force.",
+          config_index);
     gauge(buf, "commit_index", "The last entry that apps may see.",
           status.told);
     gauge(buf, "applied_index", "The app's last ACK.", node->ack);
