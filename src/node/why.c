@@ -383,7 +383,13 @@ static void next_for_stranger(const struct why *why)
 static void next_for_missing(const struct why *why)
 {
     bool stands = why->status.leader != RAFT_ID_NONE;
-    if (why->lacking > 0 && !stands) {
+    if (why->lacking > 0 && leads(why) && why->config->joint) {
+        buf_printf(why->out,
+                   "bring back %zu of the nodes %.*s, or turn the change back: "
+                   "raftctl abort\n",
+                   why->lacking, size_of(&why->missing),
+                   text_of(&why->missing));
+    } else if (why->lacking > 0 && !stands) {
         buf_printf(why->out,
                    "bring back %zu of the nodes %.*s: start raftsc there, or "
                    "mend the network; keep every data directory\n",

@@ -148,6 +148,10 @@ def test_a_change_to_voters_that_are_dead_wants_force():
         change(cluster, "DEMOTE", "1", "2")
         leader = cluster.leader()
         assert leader is cluster.nodes[0]
+        # Then the catch-up of both has nothing left to do.
+        until("they have the log", lambda: all(
+            ",lag=0," in leader.info()["peer_%d" % number]
+            for number in (1, 2)))
         cluster.nodes[1].kill()
         cluster.nodes[2].kill()
         wanted = members(cluster, 1, 2)
@@ -157,10 +161,20 @@ def test_a_change_to_voters_that_are_dead_wants_force():
         error = refusal(leader, "CONFIG", "CHANGE", *wanted)
         assert error.code == "ERR" and "1, 2 missing" in str(error), error
         assert leader.call("CONFIG", "HISTORY")[-1][0] == now
+        with leader.client() as asker:
+            asker.send("CONFIG", "CHANGE", *wanted, "FORCE")
+            until("it is joint",
+                  lambda: leader.info()["change_stage"] == "joint")
+            until("WHY says what to do", lambda: b"raftctl abort\n" in
+                  leader.call("WHY"))
+            back = leader.call("CONFIG", "ABORT")
+            error = asker.reply()
+        assert error.code == "ERR", error
+        assert "turned back by CONFIG ABORT: entry %d" % back in str(error)
         leader.call("CONFIG", "SET", "catch-up-timeout", "500ms")
         error = refusal(leader, "CONFIG", "CHANGE", *wanted, "FORCE")
         assert error.code == "TIMEOUT", error
-        assert "the change was turned back" in str(error), error
+        assert "node 1 made no progress" in str(error), error
 
 
 def pushes_of_change(events):
@@ -264,6 +278,24 @@ def test_all_nodes_come_back_elsewhere_at_once():
         leader = cluster.leader()
         assert len(leader.call("CONFIG", "HISTORY")) <= history + 3
         change(cluster, "DEMOTE", str(cluster.follower().number))
+
+
+def test_a_new_member_that_cannot_be_had_changes_nothing():
+    with Cluster(2, start=1, bootstrap=None, **FAST) as cluster:
+        node = first_of(cluster, 0)
+        before = cluster.leader().call("CONFIG", "HISTORY")
+        node.call("CONFIG", "SET", "catch-up-timeout", "300ms")
+        error = refusal(node, "CONFIG", "ADD", member(cluster, 1))
+        assert error.code == "TIMEOUT", error
+        assert "node 1 at %s cannot be reached" % cluster.peer(1) in str(error)
+        stranger = cluster.nodes[1]
+        stranger.set_conf(cluster="other")
+        stranger.start().wait_answers()
+        error = refusal(node, "CONFIG", "ADD", member(cluster, 1))
+        assert error.code == "ERR" and "of cluster other" in str(error), error
+        error = refusal(node, "CONFIG", "ADD", "1=%s" % cluster.peer(0))
+        assert error.code == "ERR" and "cannot be a member" in str(error)
+        assert node.call("CONFIG", "HISTORY") == before
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Changes:
     def __init__(self, cluster, seed):
         self.cluster = cluster
         self.stopping = threading.Event()
-        self.made = 0
+        self.made = []  # (index, members as CONFIG HISTORY shows them)
         self.failed = []
         self.threads = [
             threading.Thread(target=self._work, args=(random.Random(one),))
@@ -56,9 +56,12 @@ class Changes:
         words = ([member(self.cluster, number) for number in voters]
                  + [member(self.cluster, number, "/learner")
                     for number in learners])
+        shown = ", ".join("%s %s" % (
+            member(self.cluster, number),
+            "voter" if number in voters else "learner")
+            for number in sorted(voters + learners))
         try:
-            client.call("CONFIG", "CHANGE", *words)
-            self.made += 1
+            self.made.append((client.call("CONFIG", "CHANGE", *words), shown))
         except Error as error:
             if error.code not in ANSWERS:
                 self.failed.append(str(error))
@@ -91,7 +94,7 @@ def change_and_disturb(seed, rounds):
                 disturb(cluster, load, random.Random(seed), rounds)
         assert not changes.failed, changes.failed
         print("     %d changes made, %d acknowledged" % (
-            changes.made, load.acknowledged()))
+            len(changes.made), load.acknowledged()))
         # In the end all are members, and have the same log.
         def everybody():
             try:
@@ -101,8 +104,12 @@ def change_and_disturb(seed, rounds):
                 assert error.code in ANSWERS, error
                 return None
         until("all are members", everybody)
-        assert changes.made > 0
+        assert changes.made
         judge(load.attempts, cluster.settle())
+        history = {line[0]: line[3].decode()
+                   for line in cluster.leader().call("CONFIG", "HISTORY")}
+        for index, shown in changes.made:
+            assert history[index] == shown, (index, shown, history[index])
 
 
 def test_members_change_while_nodes_die_under_load():
