@@ -205,6 +205,26 @@ static void quorum(struct plan *plan, const char *when,
     buf_free(&missing);
 }
 
+/* What a member says of itself is recorded again (moved.h). */
+static void notes(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->target->count; i++) {
+        const struct raft_member *member = &plan->target->members[i];
+        const struct peer *peer = peers_find(plan->node, member->id);
+        const char *announced =
+            member->id == plan->node->identity.id
+                ? plan->node->settings.advertise
+                : (peer == NULL || peer->state != PEER_UP ? ""
+                                                          : peer->announced);
+        if (announced[0] != '\0' && strcmp(announced, member->address) != 0) {
+            buf_printf(&plan->out,
+                       "note: node %lu announces %s, and is recorded there "
+                       "while it answers there\n",
+                       (unsigned long)member->id, announced);
+        }
+    }
+}
+
 static void quorums(struct plan *plan)
 {
     if (raft_config_equal(plan->now, plan->target)) {
@@ -298,6 +318,7 @@ void plan_end(struct node *node)
         departures(&plan);
     }
     quorums(&plan);
+    notes(&plan);
     refusals(&plan);
     change_close(node);
     answer_lines(node, asker, &plan.out);

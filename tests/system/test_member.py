@@ -137,6 +137,8 @@ def test_a_plan_tells_the_steps_the_quorums_and_what_speaks_against_it():
         lines = plan(asked, member(cluster, 0), member(cluster, 3, "/learner"))
         assert "step 2: the joint configuration" in lines[1], lines
         assert plan(asked, *members(cluster, 0, 1, 2))[0].startswith("nothing")
+        assert any("note: node 0 announces %s" % cluster.peer(0) in line
+                   for line in plan(asked, "0=elsewhere:1"))
         assert plan(asked, member(cluster, 0, "/learner")) == [
             "refused: no voter would be left"]
         assert cluster.nodes[0].call("CONFIG", "HISTORY") == before
