@@ -25,6 +25,7 @@ CORE_CASES = \
 	tests/core/change_transfer_in_joint.txt \
 	tests/core/check_quorum.txt \
 	tests/core/check_quorum_late_answers.txt \
+	tests/core/cut_needed.txt \
 	tests/core/disk_stall.txt \
 	tests/core/disk_stall_candidate.txt \
 	tests/core/election.txt \
@@ -34,6 +35,10 @@ CORE_CASES = \
 	tests/core/forged.txt \
 	tests/core/forged_committed.txt \
 	tests/core/higher_term_unsticks.txt \
+	tests/core/install.txt \
+	tests/core/install_keeps_what_follows.txt \
+	tests/core/install_never_back.txt \
+	tests/core/install_replaces.txt \
 	tests/core/joint.txt \
 	tests/core/keys.txt \
 	tests/core/keys_restart.txt \

@@ -183,6 +183,21 @@ static void see_config(struct world *world, size_t at)
     }
 }
 
+/* What every member has is on every member's disk. */
+static void see_needed(const struct world *world, size_t at,
+                       const struct raft_status *status)
+{
+    const struct raft_config *config =
+        raft_config_now(world->machines[at].raft, NULL);
+    for (size_t i = 0; i < config->count; i++) {
+        raft_id id = config->members[i].id;
+        if (world->machines[id].disk.count < status->needed) {
+            fail(world, "n%zu says that all have entry %llu, and n%lu has not",
+                 at, (unsigned long long)status->needed, (unsigned long)id);
+        }
+    }
+}
+
 void see_node(struct world *world, size_t at)
 {
     struct machine *machine = &world->machines[at];
@@ -191,6 +206,7 @@ void see_node(struct world *world, size_t at)
     bool leads = status.role == RAFT_ROLE_LEADER;
     if (leads) {
         see_leader(world, at, &status);
+        see_needed(world, at, &status);
     }
     if (leads && status.commit > machine->commit &&
         raft_term_at(machine->raft, status.commit) != status.term) {

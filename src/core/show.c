@@ -41,6 +41,11 @@ void raft_show(const struct raft *raft, struct buf *buf)
                (unsigned long long)raft->saved,
                (unsigned long long)raft->commit,
                (unsigned long long)raft->told);
+    if (raft->log.base.index > 0) {
+        buf_printf(buf, " base %llu:%llu",
+                   (unsigned long long)raft->log.base.index,
+                   (unsigned long long)raft->log.base.term);
+    }
     if (raft->keys.count > 0 || raft->keys.forgotten > 0) {
         buf_printf(buf, " keys %lu", (unsigned long)raft->keys.count);
     }

@@ -31,6 +31,11 @@
  *   change N LIST         N is asked for these members, e.g. 1=v 4=l
  *   insist N LIST         … though they are not alive
  *   abort N, transfer N [TO], contacts N
+ *   cut N I               N drops its log up to entry I
+ *   base A B [I]          what lies under A's log, or would if it were cut at
+ *                         I, is at B, whole
+ *   installed A B I       … and A is told that B has entries up to I
+ *   needed [N]            what every member has, as N knows it
  *   gone N PEER           N cannot reach PEER
  *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send

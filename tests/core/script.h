@@ -22,7 +22,8 @@ struct core {
     raft_term term;
     raft_id vote;
     raft_index commit;
-    struct raft_entry *entries;
+    struct raft_base base;
+    struct raft_entry *entries; /* those under the base too */
     size_t count;
     size_t capacity;
 };
@@ -59,6 +60,11 @@ void core_make_all(struct script *script, size_t count, size_t all);
 void core_start(struct script *script, size_t at);
 void core_crash(struct script *script, size_t at);
 void core_free(struct core *core);
+/* `from` packs what would lie under its log at `index` (0: at its base), and
+ * `to` has it whole. */
+void core_install(struct script *script, size_t from, size_t to,
+                  raft_index index);
+void core_cut(struct script *script, size_t at, raft_index index);
 
 /* NULL: only time passes. */
 void core_step(struct script *script, size_t at,

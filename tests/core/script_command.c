@@ -356,6 +356,28 @@ static void do_transfer(struct script *script, char *rest)
     core_step(script, core, &event);
 }
 
+static void do_cut(struct script *script, char *rest)
+{
+    size_t core = take_core(&rest);
+    core_cut(script, core, take_number(&rest));
+}
+
+static void do_base(struct script *script, char *rest)
+{
+    size_t from = take_core(&rest);
+    size_t to = take_core(&rest);
+    core_install(script, from, to, take_number(&rest));
+}
+
+static void do_installed(struct script *script, char *rest)
+{
+    size_t core = take_core(&rest);
+    struct raft_event event = {.type = RAFT_EVENT_INSTALLED};
+    event.installed.peer = (raft_id)take_core(&rest);
+    event.installed.index = take_number(&rest);
+    core_step(script, core, &event);
+}
+
 static void do_gone(struct script *script, char *rest)
 {
     size_t core = take_core(&rest);
@@ -396,6 +418,21 @@ static void do_contacts(struct script *script, char *rest)
     each(script, take_core(&rest), say_contacts);
 }
 
+static void say_needed(struct script *script, size_t core)
+{
+    struct raft_status status;
+    char text[64];
+    raft_status(script->cores[core].raft, &status);
+    snprintf(text, sizeof(text), "knows that all have ..%llu",
+             (unsigned long long)status.needed);
+    say(script, core, text);
+}
+
+static void do_needed(struct script *script, char *rest)
+{
+    each(script, take_core(&rest), say_needed);
+}
+
 static void do_quiet(struct script *script, char *rest)
 {
     (void)rest;
@@ -421,18 +458,26 @@ static const struct {
     void (*carry_out)(struct script *script, char *rest);
 } commands[] = {
     /* clang-format off: one a line, so that new ones disturb nobody */
-    {"abort", do_abort},       {"again", do_again},   {"among", do_among},
-    {"campaign", do_campaign}, {"change", do_change}, {"config", do_config},
-    {"contacts", do_contacts}, {"crash", do_crash},   {"deliver", do_deliver},
-    {"disk", do_disk},         {"drop", do_drop},     {"forge", do_forge},
-    {"gone", do_gone},         {"hurry", do_hurry},   {"insist", do_insist},
-    {"keep", do_keep},         {"limit", do_limit},   {"link", do_link},
-    {"log", do_log},           {"logs", do_logs},     {"loud", do_loud},
-    {"members", do_members},   {"nodes", do_nodes},   {"propose", do_propose},
-    {"quiet", do_quiet},       {"read", do_read},     {"roles", do_roles},
-    {"run", do_run},           {"save", do_save},     {"show", do_show},
-    {"start", do_start},       {"term", do_term},     {"time", do_time},
-    {"transfer", do_transfer}, {"wait", do_wait},
+    {"abort", do_abort},       {"again", do_again},
+    {"among", do_among},       {"base", do_base},
+    {"cut", do_cut},           {"installed", do_installed},
+    {"needed", do_needed},     {"campaign", do_campaign},
+    {"change", do_change},     {"config", do_config},
+    {"contacts", do_contacts}, {"crash", do_crash},
+    {"deliver", do_deliver},   {"disk", do_disk},
+    {"drop", do_drop},         {"forge", do_forge},
+    {"gone", do_gone},         {"hurry", do_hurry},
+    {"insist", do_insist},     {"keep", do_keep},
+    {"limit", do_limit},       {"link", do_link},
+    {"log", do_log},           {"logs", do_logs},
+    {"loud", do_loud},         {"members", do_members},
+    {"nodes", do_nodes},       {"propose", do_propose},
+    {"quiet", do_quiet},       {"read", do_read},
+    {"roles", do_roles},       {"run", do_run},
+    {"save", do_save},         {"show", do_show},
+    {"start", do_start},       {"term", do_term},
+    {"time", do_time},         {"transfer", do_transfer},
+    {"wait", do_wait},
     /* clang-format on */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "core/keys.h"
 #include "script.h"
 
 /* ---- a step ------------------------------------------------------------- */
@@ -29,7 +30,9 @@ static void answer_fetch(struct script *script, size_t at,
     event.fetched.entries = &core->entries[fetch->first - 1];
     size_t last = fetch->last < core->count ? (size_t)fetch->last : core->count;
     event.fetched.entry_count =
-        last < fetch->first ? 0 : last - (size_t)fetch->first + 1;
+        last < fetch->first || fetch->first <= core->base.index
+            ? 0
+            : last - (size_t)fetch->first + 1;
     char line[96];
     snprintf(line, sizeof(line), "fetches %llu..%zu for n%lu",
              (unsigned long long)fetch->first, last,
@@ -122,8 +125,36 @@ static void add_entry(struct core *core, const struct raft_entry *entry)
     core->entries[core->count++] = *entry;
 }
 
-static void persist(struct core *core, const struct raft_save *save)
+/* Whoever has the base's last entry has all before it. */
+static void copy_under_base(struct script *script, struct core *core,
+                            const struct raft_base *base)
 {
+    size_t from = 1;
+    const struct core *other = &script->cores[from];
+    while (other == core || other->count < base->index ||
+           other->entries[base->index - 1].term != base->term) {
+        assert(from < script->count);
+        other = &script->cores[++from];
+    }
+    while (core->count > 0) {
+        raft_entry_clear(&core->entries[--core->count]);
+    }
+    for (raft_index i = 0; i < base->index; i++) {
+        struct raft_entry entry = raft_entry_share(&other->entries[i]);
+        add_entry(core, &entry);
+    }
+    assert(digest_equal(core->entries[base->index - 1].chain, base->chain));
+}
+
+static void persist(struct script *script, struct core *core,
+                    const struct raft_save *save)
+{
+    if (save->base_dirty) {
+        core->base = save->base;
+    }
+    if (save->install != NULL) {
+        copy_under_base(script, core, &save->base);
+    }
     if (save->state_dirty) {
         core->term = save->term;
         core->vote = save->vote;
@@ -144,7 +175,7 @@ bool core_end_save(struct script *script, size_t at)
     if (core->raft == NULL || !core->saving) {
         return false;
     }
-    persist(core, &core->save);
+    persist(script, core, &core->save);
     struct raft_event event = {.type = RAFT_EVENT_SAVED};
     event.saved.state = core->save.state;
     if (core->save.entry_count > 0) {
@@ -152,6 +183,9 @@ bool core_end_save(struct script *script, size_t at)
             &core->save.entries[core->save.entry_count - 1];
         event.saved.index = last->index;
         event.saved.term = last->term;
+    } else if (core->save.install != NULL) {
+        event.saved.index = core->save.base.index;
+        event.saved.term = core->save.base.term;
     }
     raft_save_clear(&core->save);
     core->saving = false;
@@ -191,6 +225,35 @@ static void make_disk(struct script *script, size_t at)
     }
 }
 
+/* ---- bases -------------------------------------------------------------- */
+
+void core_cut(struct script *script, size_t at, raft_index index)
+{
+    const struct raft_entry *entry = &script->cores[at].entries[index - 1];
+    struct raft_event event = {.type = RAFT_EVENT_COMPACT};
+    event.compact.index = index;
+    event.compact.chain = entry->chain;
+    event.compact.unix_ms = entry->unix_ms;
+    core_step(script, at, &event);
+}
+
+void core_install(struct script *script, size_t from, size_t to,
+                  raft_index index)
+{
+    const struct core *core = &script->cores[from];
+    struct raft_install install;
+    struct buf record = {0};
+    index = index == 0 ? core->base.index : index;
+    const struct raft_entry *entry = &core->entries[index - 1];
+    raft_base_pack(core->raft, index, entry->chain, entry->unix_ms, &record);
+    const char *why = raft_base_unpack(record.data, record.size, &install);
+    assert(why == NULL);
+    struct raft_event event = {.type = RAFT_EVENT_INSTALL, .install = &install};
+    core_step(script, to, &event);
+    raft_install_clear(&install);
+    buf_free(&record);
+}
+
 /* ---- life --------------------------------------------------------------- */
 
 void core_link(struct script *script, size_t a, size_t b, bool up)
@@ -222,19 +285,26 @@ static void load(struct script *script, size_t at)
     struct raft_start start = {.term = core->term,
                                .vote = core->vote,
                                .commit = core->commit,
+                               .base = core->base,
                                .last = core->count,
                                .runs = runs,
                                .others = others,
                                .configs = configs,
                                .tail = core->entries,
                                .tail_count = core->count};
+    if (core->base.index > 0) {
+        start.tail = &core->entries[core->base.index];
+        start.tail_count -= (size_t)core->base.index;
+    }
     for (size_t i = 0; i < core->count; i++) {
         const struct raft_entry *entry = &core->entries[i];
-        if (i == 0 || entry->term != core->entries[i - 1].term) {
+        bool gone = i < core->base.index;
+        if (!gone && (i == core->base.index ||
+                      entry->term != core->entries[i - 1].term)) {
             runs[start.run_count++] =
                 (struct raft_run){.first = i + 1, .term = entry->term};
         }
-        if (entry->kind != RAFT_KIND_APP) {
+        if (!gone && entry->kind != RAFT_KIND_APP) {
             others[start.other_count++] = i + 1;
         }
         if (entry->kind == RAFT_KIND_CONFIG) {
@@ -242,11 +312,22 @@ static void load(struct script *script, size_t at)
                 .index = i + 1, .term = entry->term, .payload = entry->payload};
         }
     }
+    struct buf keys = {0};
+    keys_pack_begin(&keys, 0);
+    for (size_t i = 0; i < core->base.index; i++) {
+        const struct blob *key = core->entries[i].key;
+        if (key != NULL) {
+            keys_pack_add(&keys, i + 1, key->data, key->size);
+        }
+    }
+    start.keys = keys.data;
+    start.keys_size = keys.size;
     struct raft_settings settings = script->settings;
     settings.id = (raft_id)at;
     settings.seed = at;
     const char *why = NULL;
     core->raft = raft_new(&settings, &start, clock_of(script, at), &why);
+    buf_free(&keys);
     if (core->raft == NULL) {
         say(script, at, why);
     }

@@ -45,6 +45,11 @@ void say_save(struct script *script, size_t core, const struct raft_save *save)
         buf_printf(&text, " t%llu vote ", (number)save->term);
         add_id(&text, save->vote);
     }
+    if (save->base_dirty) {
+        buf_printf(&text, " %sbase %llu:%llu",
+                   save->install == NULL ? "" : "another's ",
+                   (number)save->base.index, (number)save->base.term);
+    }
     if (save->truncate_from != 0) {
         buf_printf(&text, " from %llu anew", (number)save->truncate_from);
     }
