@@ -253,6 +253,7 @@ class Cluster:
         self.directory = tempfile.mkdtemp(prefix="raftsc-")
         self.address = own_address()
         self.twins = []
+        self.moves = {}
         self.nodes = [Node(self, number) for number in range(size)]
         bootstrap = ", ".join("%d=%s" % (node.number, self.peer(node.number))
                               for node in self.nodes)
@@ -271,7 +272,13 @@ class Cluster:
                              if value is not None})
 
     def peer(self, number):
-        return "%s:%d" % (self.address, 7000 + number)
+        return "%s:%d" % (self.address, 7000 + number
+                          + 100 * self.moves.get(number, 0))
+
+    def move(self, number):
+        """From its next start on that node is at another address."""
+        self.moves[number] = self.moves.get(number, 0) + 1
+        self.nodes[number].set_conf(peer_listen=self.peer(number))
 
     def __enter__(self):
         for node in self.nodes[:self.start]:

@@ -242,19 +242,14 @@ def addresses(node):
             for line in node.call("CONFIG")]
 
 
-def elsewhere(cluster, number):
-    return "%s:%d" % (cluster.address, 7100 + number)
-
-
 def test_a_node_that_comes_back_elsewhere_is_reached_and_recorded():
     with Cluster(3, bootstrap=None, **FAST) as cluster:
         first_of(cluster, 0, 1, 2)
         mover = cluster.follower()
         mover.kill()
-        mover.set_conf(peer_listen=elsewhere(cluster, mover.number))
+        cluster.move(mover.number)
         mover.start()
         wanted = [cluster.peer(number) for number in range(3)]
-        wanted[mover.number] = elsewhere(cluster, mover.number)
         for node in cluster.nodes:
             until("it is recorded", lambda: node.wait_answers()
                   and addresses(node) == wanted)
@@ -268,10 +263,10 @@ def test_all_nodes_come_back_elsewhere_at_once():
         history = len(cluster.leader().call("CONFIG", "HISTORY"))
         for node in cluster.nodes:
             node.kill()
-        wanted = [elsewhere(cluster, number) for number in range(3)]
+            cluster.move(node.number)
+        wanted = [cluster.peer(number) for number in range(3)]
         for node in cluster.nodes:
-            node.set_conf(peer_listen=wanted[node.number], bootstrap=", ".join(
-                "%d=%s" % pair for pair in enumerate(wanted)))
+            node.set_conf(bootstrap=", ".join(members(cluster, 0, 1, 2)))
             node.start()
         for node in cluster.nodes:
             until("all are recorded", lambda: node.wait_answers()

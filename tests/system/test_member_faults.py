@@ -67,8 +67,9 @@ class Changes:
                 self.failed.append(str(error))
 
 
-def disturb(cluster, load, chance, rounds):
-    """One node after the other is down, or hangs, for a moment."""
+def disturb(cluster, load, chance, rounds, moves):
+    """One node after the other is down, or hangs, for a moment; where it
+    `moves` it comes back at another address."""
     for _ in range(rounds):
         wanted = load.acknowledged() + 10
         until("load", lambda: load.acknowledged() >= wanted)
@@ -81,17 +82,19 @@ def disturb(cluster, load, chance, rounds):
         time.sleep(chance.random() * 0.4)  # how long it is away
         if how == "pause":
             victim.go_on()
-        else:
-            victim.start()
+            continue
+        if moves and chance.random() < 0.5:
+            cluster.move(victim.number)
+        victim.start()
 
 
-def change_and_disturb(seed, rounds):
+def change_and_disturb(seed, rounds, moves=False):
     with Cluster(NODES, bootstrap=None, catch_up_timeout="1s",
                  request_timeout="2s", **FAST) as cluster:
         first_of(cluster, 0, 1, 2)
         with Load(cluster, clients=6) as load:
             with Changes(cluster, seed) as changes:
-                disturb(cluster, load, random.Random(seed), rounds)
+                disturb(cluster, load, random.Random(seed), rounds, moves)
         assert not changes.failed, changes.failed
         print("     %d changes made, %d acknowledged" % (
             len(changes.made), load.acknowledged()))
@@ -116,8 +119,8 @@ def test_members_change_while_nodes_die_under_load():
     change_and_disturb(seed=1, rounds=12)
 
 
-def test_members_change_while_nodes_die_under_load_once_more():
-    change_and_disturb(seed=2, rounds=12)
+def test_members_change_while_nodes_die_and_move_under_load():
+    change_and_disturb(seed=2, rounds=12, moves=True)
 
 
 if __name__ == "__main__":
