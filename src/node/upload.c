@@ -5,7 +5,7 @@
 #include "node/commands.h"
 
 /* Chunks that wait for the disk: then the connection is held back. */
-#define WAITING_BYTES_MAX ((size_t)4 * 1024 * 1024)
+#define WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 static bool is_of(const struct node *node, const struct session *session)
 {

@@ -9,10 +9,12 @@
  *   chunk (seq, checksum, data)   its bytes, chunk_bytes in each row but the
  *                                 last; checksum is the CRC32C of data
  *
- * What is written is committed and synced in steps of a few MiB: a sync of
- * raft.db never finds gigabytes of dirty pages in its way, and what another
- * node sent up to there is still there after a crash.  A rollback journal does
- * that for the price of a few pages, for what is appended needs no undoing. */
+ * What is written is committed and synced in steps of a few MiB, so that a sync
+ * of raft.db never finds gigabytes of dirty pages in its way.  What another
+ * node sent up to the last step is still there after a crash: a rollback
+ * journal does that for the price of some syncs and a few pages, as what is
+ * appended needs no undoing.  An upload that is cut off is removed: it has
+ * none. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,7 @@
 #include "store/internal.h"
 
 #define CHUNK_BYTES ((size_t)1024 * 1024)
-#define STEP_CHUNKS 4 /* in a transaction */
+#define STEP_CHUNKS 8 /* in a transaction */
 /* So much of one that is gone on with is read for its hash in one go. */
 #define REHASH_CHUNKS 64
 
@@ -150,12 +152,11 @@ const char snapshot_version[] = "PRAGMA application_id = " APPLICATION_ID ";"
 
 static const char pragmas[] = "PRAGMA page_size = 65536;"
                               "PRAGMA locking_mode = EXCLUSIVE;"
-                              "PRAGMA journal_mode = PERSIST;"
                               "PRAGMA synchronous = FULL;"
                               "PRAGMA trusted_schema = OFF;"
                               "PRAGMA temp_store = MEMORY;"
                               "PRAGMA mmap_size = 0;"
-                              "PRAGMA cache_size = -8192;"
+                              "PRAGMA cache_size = -12288;"
                               "PRAGMA cache_spill = OFF;";
 
 static int open_file(struct store *store, struct stage *stage, uint64_t file)
@@ -172,7 +173,11 @@ static int open_file(struct store *store, struct stage *stage, uint64_t file)
     }
     sqlite3_extended_result_codes(stage->db, 1);
     stage->sha = sha256_new();
-    return run(stage, pragmas);
+    int pragma = run(stage, pragmas);
+    return pragma != SQLITE_OK
+               ? pragma
+               : run(stage, stage->received ? "PRAGMA journal_mode = PERSIST"
+                                            : "PRAGMA journal_mode = OFF");
 }
 
 static int prepare(struct stage *stage)
