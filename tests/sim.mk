@@ -6,11 +6,12 @@ tests_sim_sim_SOURCES = \
 	tests/sim/app.c tests/sim/app.h \
 	tests/sim/ask.c tests/sim/ask_base.c tests/sim/ask_config.c tests/sim/ask_key.c \
 	tests/sim/ask_log.c tests/sim/ask_node.c \
-	tests/sim/ask_stream.c tests/sim/ask_submit.c \
+	tests/sim/ask_stream.c tests/sim/ask_snapshot.c tests/sim/ask_submit.c \
 	tests/sim/base.c \
 	tests/sim/check.c \
 	tests/sim/config.c \
 	tests/sim/disk.c \
+	tests/sim/files.c \
 	tests/sim/fault.c \
 	tests/sim/force.c \
 	tests/sim/happened.c tests/sim/happened.h \

@@ -343,9 +343,10 @@ static void take_piece(struct node *node, const struct file_ask *ask,
         send_chunk(node, sending, answer->bytes->data, answer->bytes->size);
         return;
     }
-    node_note(node, LOG_LEVEL_ERROR,
-              "node %lu cannot be sent the snapshot: it cannot be read",
-              (unsigned long)sending->peer);
+    node_note(
+        node, LOG_LEVEL_ERROR,
+        "node %lu cannot be sent the snapshot: this disk does not give it",
+        (unsigned long)sending->peer);
     install_failed(node, sending->link, "the snapshot cannot be read");
 }
 

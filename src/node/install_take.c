@@ -160,7 +160,7 @@ static bool is_answer(struct node *node, const struct file_ask *ask,
               answer->result == NODE_FILE_NO_ROOM ? "saved: the disk is full"
               : answer->result == NODE_FILE_MISMATCH
                   ? "used: it has not the size and hash that were said"
-                  : "saved");
+                  : "saved: this disk does not take it");
     taking->file = TAKING_NO_FILE; /* the store has dropped it */
     if (taking->link != NULL) {
         install_failed(node, taking->link, "its snapshot cannot be taken");

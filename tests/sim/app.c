@@ -100,6 +100,8 @@ static void lost(struct app *app, struct channel *channel)
         app->half_closed = false;
         app->spoilt = false;
         app->last_of_connection = 0;
+        app->uploads = false;
+        app->reads_index = 0;
     } else if (channel == &app->follow) {
         app->acks_open = 0;
         app->flows = false;
@@ -222,7 +224,8 @@ static void misbehave(struct app *app)
     if (app->world->calm) {
         return;
     }
-    if (prng_chance(prng, 60)) {
+    if (app->vanishes || prng_chance(prng, 60)) {
+        app->vanishes = false;
         world_happened(app->world, HAPPENED_VANISHED);
         hang_up(app, &app->ask);
     } else if (prng_chance(prng, 60)) {

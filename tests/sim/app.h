@@ -48,8 +48,13 @@ struct app {
     raft_index followed;           /* the last entry that the stream gave */
     unsigned acks_open;            /* of this stream, not answered yet */
     bool flows;                    /* it has given an entry */
-    raft_term event_term;          /* of the last `role` of this connection */
-    raft_term token;               /* of the last `role leader`; 0: none */
+    bool uploads;                  /* all went well since SNAPSHOT BEGIN */
+    bool vanishes;                 /* once what was asked is on its way */
+    raft_index reads_index;        /* the snapshot that is read; 0: none */
+    size_t reads_size;
+    size_t reads_at;
+    raft_term event_term; /* of the last `role` of this connection */
+    raft_term token;      /* of the last `role leader`; 0: none */
     uint64_t again; /* the key of a SUBMIT whose end is not known; 0: none */
     node_conn next_conn;
     uint64_t acknowledged;
@@ -101,6 +106,7 @@ typedef void ask_command(struct app *app, struct buf *buf);
 
 ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
 ask_command ask_compact;                             /* ask_base.c */
+ask_command ask_snapshot;                            /* ask_snapshot.c */
 ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */

@@ -53,8 +53,8 @@ static const struct {
 } asks[] = {{58, ask_submit}, {15, ask_barrier}, {8, ask_wait},
             {7, ask_read},    {6, ask_outcome},  {3, ask_digest},
             {3, ask_ping},    {3, ask_echo},     {3, ask_role},
-            {2, ask_about},   {2, ask_compact},  {1, ask_too_big},
-            {1, ask_history}};
+            {2, ask_about},   {2, ask_compact},  {4, ask_snapshot},
+            {1, ask_too_big}, {1, ask_history}};
 
 void ask_one(struct app *app, struct buf *buf)
 {

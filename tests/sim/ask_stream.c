@@ -21,11 +21,25 @@ static bool has_anothers_base(const struct app *app)
     return status.first > status.told + 1;
 }
 
-/* What is gone is of no use to this app: it goes on behind it.  Its own node
- * drops nothing that an app which follows has not acknowledged. */
-static bool follow_compacted(struct app *app, const struct resp_value *value)
+/* Its own node drops nothing that an app which follows has not acknowledged. */
+static void check_kept(struct app *app, raft_index first)
 {
     const struct world *world = app->world;
+    const struct host *host = app->host;
+    if (app->flows && app->followed >= host->acked && !has_anothers_base(app) &&
+        world->checks.count <= world->mix.keep_unacked) {
+        world_fail(app->world, "what an app needs is kept",
+                   "app %u has followed up to %llu, acknowledged are %llu, and "
+                   "n%lu begins at %llu",
+                   app->number, (unsigned long long)app->followed,
+                   (unsigned long long)host->acked, (unsigned long)host->id,
+                   (unsigned long long)first);
+    }
+}
+
+/* What is gone is of no use to this app: it goes on behind it. */
+static bool follow_compacted(struct app *app, const struct resp_value *value)
+{
     const struct host *host = app->host;
     if (!ask_is_error(value, "COMPACTED")) {
         return false;
@@ -36,15 +50,7 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
     if (app->acks_open > 0 && app->followed + 1 >= first) {
         return false;
     }
-    if (app->flows && app->followed >= host->acked && !has_anothers_base(app) &&
-        world->checks.count <= world->mix.keep_unacked) {
-        world_fail(app->world, "what an app needs is kept",
-                   "app %u has followed up to %llu, acknowledged are %llu, and "
-                   "n%lu begins at %llu",
-                   app->number, (unsigned long long)app->followed,
-                   (unsigned long long)host->acked, (unsigned long)host->id,
-                   (unsigned long long)first);
-    }
+    check_kept(app, first);
     world_trace(app->world, host, "app %u: a stream ends, COMPACTED %llu",
                 app->number, (unsigned long long)first);
     app->followed = first - 1;
@@ -53,9 +59,27 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
     return true;
 }
 
+/* It is loaded at once, as it were. */
+static bool follow_snapshot(struct app *app, const struct resp_value *value)
+{
+    if (value->count < 3 || !ask_is_text(&value->children[0], "snapshot")) {
+        return false;
+    }
+    raft_index index = (raft_index)value->children[1].integer;
+    if (index <= app->followed || index > app->world->checks.count) {
+        ask_wrong(app, "FOLLOW", &value->children[1]);
+    }
+    check_kept(app, index + 1);
+    history_known(app->world, index);
+    app->followed = index;
+    app->flows = true;
+    world_happened(app->world, HAPPENED_ANNOUNCED);
+    return true;
+}
+
 void ask_followed(struct app *app, const struct resp_value *value)
 {
-    if (follow_compacted(app, value)) {
+    if (follow_compacted(app, value) || follow_snapshot(app, value)) {
         return;
     }
     bool error = value->type == RESP_ERROR; /* not committed here yet */

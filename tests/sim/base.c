@@ -93,7 +93,8 @@ static void check_base(const struct host *host, const struct raft_base *base)
 static void check_needed(const struct host *host, const struct raft_base *base)
 {
     const struct world *world = host->world;
-    if (world->mix.compact != COMPACT_KEEPS || world->mix.operators > 0) {
+    if (world->mix.compact != COMPACT_KEEPS || world->mix.snapshots ||
+        world->mix.operators > 0) {
         return;
     }
     for (unsigned i = 0; i < world->mix.hosts; i++) {

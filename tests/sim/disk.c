@@ -65,6 +65,7 @@ void disk_apply(struct host *host, const struct node_save *save)
     if (log->commit > disk->commit) {
         disk->commit = log->commit;
     }
+    files_apply(host, save);
     if (save->ack_dirty) {
         disk->ack = save->ack;
     }
@@ -184,19 +185,25 @@ static void disk_save(void *context, const struct node_save *save)
     }
 }
 
-void disk_crash(struct host *host)
+static void model_crash(struct host *host, const struct node_save *save)
 {
     struct world *world = host->world;
-    const struct node_save *save = host->disk.full ? NULL : host->saving;
-    if (host->shelf != NULL) {
-        shelf_crash(host, save);
-        return;
-    }
     if (save != NULL && prng_chance(&world->prng, 2)) {
         disk_apply(host, save);
     } else if (save != NULL) {
         world_happened(world, HAPPENED_LOST_SAVE);
     }
+}
+
+void disk_crash(struct host *host)
+{
+    const struct node_save *save = host->disk.full ? NULL : host->saving;
+    if (host->shelf != NULL) {
+        shelf_crash(host, save);
+    } else {
+        model_crash(host, save);
+    }
+    files_crash(host);
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -281,6 +288,7 @@ struct node_store disk_store(struct host *host)
     return (struct node_store){.context = host,
                                .save = disk_save,
                                .read = disk_read,
+                               .file = files_ask,
                                .stats = disk_stats};
 }
 
@@ -355,7 +363,9 @@ static void model_start(struct host *host, struct node_start *start)
     disk->runs = x_calloc(disk->count + 1, sizeof(*disk->runs));
     disk->configs = x_calloc(disk->count + 1, sizeof(*disk->configs));
     disk->others = x_calloc(disk->count + 1, sizeof(*disk->others));
-    *start = (struct node_start){.identity = disk->identity, .ack = disk->ack};
+    *start = (struct node_start){.identity = disk->identity,
+                                 .ack = disk->ack,
+                                 .snapshot = disk->snapshot};
     struct raft_start *raft = &start->raft;
     raft->term = disk->term;
     raft->vote = disk->vote;
@@ -424,4 +434,5 @@ void disk_free(struct disk *disk)
     disk_truncate(disk, 0);
     free(disk->entries);
     base_free(disk);
+    files_free(disk);
 }

@@ -134,6 +134,8 @@ static struct node_settings settings_of(const struct host *host)
         .cache_bytes = world->mix.cache_bytes,
         .key_window = host->key_window,
         .keep_unacked = world->mix.keep_unacked,
+        .snapshot_tail = world->mix.snapshot_tail,
+        .snapshot_hold_us = world->mix.snapshot_hold_us,
         .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,

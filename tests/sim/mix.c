@@ -70,6 +70,9 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     static const enum compaction compacts[] = {COMPACT_NEVER, COMPACT_KEEPS,
                                                COMPACT_FORCES};
     mix->compact = compacts[prng_below(prng, 3)];
+    mix->snapshots = !mix->sqlite && prng_chance(prng, 2);
+    mix->snapshot_tail = prng_chance(prng, 2) ? 0 : prng_range(prng, 1, 50);
+    mix->snapshot_hold_us = prng_range(prng, 1, 20) * 1000000;
     mix->keep_unacked = prng_chance(prng, 3) ? 5 : 1000000;
     mix->after = prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 400);
 }
@@ -116,6 +119,7 @@ void mix_draw(struct mix *mix, struct prng *prng,
     }
     if (options->store != SIM_STORE_DRAWN) {
         mix->sqlite = options->store == SIM_STORE_SQLITE;
+        mix->snapshots = mix->snapshots && !mix->sqlite;
     }
 }
 
@@ -134,7 +138,7 @@ void mix_show(const struct world *world)
         "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "
         "per mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
         "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
-        "%llu remembered%s, %s",
+        "%llu remembered%s, %s%s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
         (unsigned long long)mix->cache_bytes, mix->forward ? "yes" : "no",
@@ -144,5 +148,6 @@ void mix_show(const struct world *world)
         (unsigned long long)mix->key_window, mix->key_windows ? " or more" : "",
         mix->compact == COMPACT_NEVER
             ? "not compacted"
-            : (mix->compact == COMPACT_KEEPS ? "compacted" : "cut by force"));
+            : (mix->compact == COMPACT_KEEPS ? "compacted" : "cut by force"),
+        mix->snapshots ? ", snapshots" : "");
 }

@@ -12,7 +12,8 @@
  *   fault.c     what breaks; place.c disks and addresses that are exchanged;
  *               settle.c what is left broken for good
  *   net.c       connections; mangle.c the messages on them
- *   disk.c      the model of a store; base.c what is gone of a log; shelf.c the
+ *   disk.c      the model of a store; base.c what is gone of a log; files.c
+ *               snapshots; shelf.c the
  *               shipped store on a VFS
  *   app.c       apps and their connections; ask.c, ask_*.c what they ask and
  *               hear
@@ -53,6 +54,7 @@ struct host;
 struct wire;
 struct app;
 struct shelf;
+struct file_job;
 struct resp_value;
 
 /* ---- time --------------------------------------------------------------- */
@@ -134,6 +136,9 @@ struct mix {
     bool large;          /* payloads that are often large */
     enum compaction compact;
     uint64_t keep_unacked; /* entries that an app has not ACKed */
+    bool snapshots;        /* apps upload them */
+    uint64_t snapshot_tail;
+    uint64_t snapshot_hold_us;
     /* Where the members change (no operators: they do not): */
     unsigned operators;
     uint64_t order_gap_us; /* between two orders of one of them */
@@ -155,6 +160,16 @@ struct kept {
     struct blob *key;
 };
 
+/* The bytes of a snapshot. */
+struct sim_file {
+    uint64_t number; /* 0: it is none */
+    struct node_snapshot what;
+    struct buf bytes;
+    bool received; /* from another node */
+    bool whole;
+};
+#define FILES_MAX 24
+
 /* What is durable.  The model of a store is this and no more; beside the
  * shipped store it is what that must have, whenever it is opened again. */
 struct disk {
@@ -173,6 +188,9 @@ struct disk {
     size_t kept_count;
     size_t kept_capacity;
     raft_index kept_forgotten;
+    struct node_snapshot snapshot; /* the valid one */
+    struct sim_file files[FILES_MAX];
+    uint64_t file_number; /* the last one that was given */
     /* For node_start: */
     struct raft_run *runs;
     struct raft_config_entry *configs;
@@ -211,6 +229,18 @@ void base_apply(struct host *host, const struct raft_save *log);
 /* Appended: the keys up to it, those that are kept. */
 void base_pack_keys(const struct disk *disk, struct buf *buf);
 void base_free(struct disk *disk);
+
+/* ---- snapshots (files.c) ------------------------------------------------ */
+
+/* All bytes of one; and whether these are some of them. */
+void files_fill(raft_index index, size_t size, struct buf *buf);
+bool files_are(raft_index index, size_t size, size_t offset, const void *data,
+               size_t count);
+/* The part of a save that names one. */
+void files_apply(struct host *host, const struct node_save *save);
+void files_ask(void *context, const struct node_file_request *request);
+void files_crash(struct host *host);
+void files_free(struct disk *disk);
 
 /* ---- the shipped store (shelf.c) ---------------------------------------- */
 
@@ -251,9 +281,10 @@ struct host {
     struct shelf *shelf;    /* NULL: the model */
     struct shelf *other_shelf;
     const struct node_save *saving;
-    bool save_waits;     /* for a disk that hangs */
-    struct map wires;    /* node_conn -> struct wire */
-    node_conn next_conn; /* odd */
+    struct file_job *file_jobs; /* the first is worked on */
+    bool save_waits;            /* for a disk that hangs */
+    struct map wires;           /* node_conn -> struct wire */
+    node_conn next_conn;        /* odd */
     /* What the last turn left, for check.c. */
     raft_index checked;
     raft_index commit;

@@ -1,0 +1,324 @@
+/* Bytes of snapshots: the model of what a store does with them.
+ *
+ * A snapshot's bytes say of which entry it is, and the rest follows from that
+ * and its size: whoever reads it, anywhere, knows what it must be. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "world.h"
+
+/* ---- bytes -------------------------------------------------------------- */
+
+void files_fill(raft_index index, size_t size, struct buf *buf)
+{
+    size_t begin = buf->size;
+    buf_printf(buf, "%020llu %010zu ", (unsigned long long)index, size);
+    assert(size >= buf->size - begin);
+    for (size_t at = buf->size - begin; at < size; at++) {
+        buf_append_u8(buf, (uint8_t)(index * 31 + at * 7));
+    }
+}
+
+bool files_are(raft_index index, size_t size, size_t offset, const void *data,
+               size_t count)
+{
+    struct buf buf = {0};
+    files_fill(index, size, &buf);
+    bool same = offset + count <= size &&
+                (count == 0 || memcmp(buf.data + offset, data, count) == 0);
+    buf_free(&buf);
+    return same;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+static void clear(struct sim_file *file)
+{
+    buf_free(&file->bytes);
+    *file = (struct sim_file){0};
+}
+
+static struct sim_file *find(struct disk *disk, uint64_t number)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        if (disk->files[i].number == number && number != 0) {
+            return &disk->files[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sim_file *in_making(struct disk *disk, bool received)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        struct sim_file *file = &disk->files[i];
+        if (file->number != 0 && !file->whole && file->received == received) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct sim_file *file)
+{
+    if (file != NULL) {
+        clear(file);
+    }
+}
+
+static struct sim_file *add(struct host *host)
+{
+    struct disk *disk = &host->disk;
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        if (disk->files[i].number == 0) {
+            disk->files[i].number = ++disk->file_number;
+            return &disk->files[i];
+        }
+    }
+    world_fail(host->world, "snapshots that nobody needs go",
+               "n%lu has %d of them", (unsigned long)host->id, FILES_MAX);
+}
+
+static bool is_same(const struct node_snapshot *a,
+                    const struct node_snapshot *b)
+{
+    return a->index == b->index && a->term == b->term && a->size == b->size &&
+           memcmp(a->sha256, b->sha256, SHA256_SIZE) == 0;
+}
+
+static void sum(struct sim_file *file)
+{
+    struct sha256 *sha = sha256_new();
+    sha256_add(sha, file->bytes.data, file->bytes.size);
+    sha256_end(sha, file->what.sha256);
+    sha256_free(sha);
+    file->what.size = file->bytes.size;
+}
+
+/* ---- requests ----------------------------------------------------------- */
+
+static void begin(struct host *host, const struct node_file_request *request,
+                  struct node_file_answer *answer)
+{
+    struct sim_file *file = in_making(&host->disk, request->received);
+    if (file != NULL &&
+        !(request->received && is_same(&file->what, &request->snapshot))) {
+        clear(file);
+        file = NULL;
+    } else if (file != NULL) {
+        world_happened(host->world, HAPPENED_FILE_GOES_ON);
+    }
+    if (file == NULL) {
+        file = add(host);
+        file->received = request->received;
+        file->what = request->snapshot;
+        file->what.file = file->number;
+    }
+    answer->snapshot = file->what;
+    answer->have = file->bytes.size;
+}
+
+static void end(struct sim_file *file, struct node_file_answer *answer)
+{
+    struct node_snapshot said = file->what;
+    sum(file);
+    if (file->received && !is_same(&said, &file->what)) {
+        answer->result = NODE_FILE_MISMATCH;
+        clear(file);
+        return;
+    }
+    file->whole = true;
+    answer->snapshot = file->what;
+}
+
+static void work_on(struct host *host, const struct node_file_request *request,
+                    struct node_file_answer *answer)
+{
+    struct sim_file *file = in_making(&host->disk, request->received);
+    if (file == NULL) {
+        answer->result = NODE_FILE_FAILED;
+    } else if (request->work == NODE_FILE_END) {
+        end(file, answer);
+    } else {
+        buf_append(&file->bytes, request->bytes->data, request->bytes->size);
+        answer->have = file->bytes.size;
+    }
+}
+
+static void read(struct host *host, const struct node_file_request *request,
+                 struct node_file_answer *answer)
+{
+    const struct sim_file *file = find(&host->disk, request->snapshot.file);
+    if (file == NULL || !file->whole) {
+        world_fail(host->world, "a snapshot that is read is there",
+                   "n%lu reads file %llu, of entry %llu",
+                   (unsigned long)host->id,
+                   (unsigned long long)request->snapshot.file,
+                   (unsigned long long)request->snapshot.index);
+    }
+    if (host->disk.read_fails) {
+        answer->result = NODE_FILE_FAILED;
+        return;
+    }
+    size_t size = file->bytes.size;
+    size_t offset = request->offset < size ? (size_t)request->offset : size;
+    size_t count =
+        size - offset < request->size ? size - offset : request->size;
+    answer->bytes = blob_copy(file->bytes.data + offset, count);
+}
+
+/* False: it is not answered. */
+static bool carry_out(struct host *host,
+                      const struct node_file_request *request,
+                      struct node_file_answer *answer)
+{
+    struct sim_file *making = in_making(&host->disk, request->received);
+    bool writes = request->work == NODE_FILE_BEGIN ||
+                  request->work == NODE_FILE_WRITE ||
+                  request->work == NODE_FILE_END;
+    if (writes && host->disk.full) {
+        drop(making);
+        answer->result = NODE_FILE_NO_ROOM;
+        return true;
+    }
+    switch (request->work) {
+    case NODE_FILE_BEGIN:
+        begin(host, request, answer);
+        return true;
+    case NODE_FILE_WRITE:
+    case NODE_FILE_END:
+        work_on(host, request, answer);
+        return true;
+    case NODE_FILE_READ:
+        read(host, request, answer);
+        return true;
+    case NODE_FILE_ABORT:
+        drop(making);
+        return false;
+    case NODE_FILE_DROP:
+        drop(find(&host->disk, request->snapshot.file));
+        return false;
+    }
+    return false;
+}
+
+/* ---- one after the other ------------------------------------------------ */
+
+struct file_job {
+    struct file_job *next;
+    struct node_file_request request;
+};
+
+static void work(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    struct file_job *job = host->file_jobs;
+    if (host->life != life) {
+        return;
+    }
+    if (host->disk.hangs) {
+        world_in(world, 100000, work, host, life);
+        return;
+    }
+    struct node_file_answer answer = {.request = job->request.request};
+    struct node_input input = {.type = NODE_INPUT_FILE, .file = &answer};
+    if (carry_out(host, &job->request, &answer)) {
+        node_input(host->node, &input);
+        host_wake(host);
+    }
+    host->file_jobs = job->next;
+    free(job);
+    if (host->file_jobs != NULL) {
+        world_in(world, prng_range(&world->prng, 10, 3000), work, host, life);
+    }
+}
+
+void files_ask(void *context, const struct node_file_request *request)
+{
+    struct host *host = context;
+    struct file_job **last = &host->file_jobs;
+    struct file_job *job = x_calloc(1, sizeof(*job));
+    job->request = *request;
+    if (*last == NULL) {
+        world_in(host->world, prng_range(&host->world->prng, 10, 3000), work,
+                 host, host->life);
+    }
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = job;
+}
+
+/* ---- crashes ------------------------------------------------------------ */
+
+static void forget_jobs(struct host *host)
+{
+    while (host->file_jobs != NULL) {
+        struct file_job *job = host->file_jobs;
+        host->file_jobs = job->next;
+        free(job);
+    }
+}
+
+/* The valid one is there, whole; of what another node sends, some. */
+void files_crash(struct host *host)
+{
+    struct prng *prng = &host->world->prng;
+    forget_jobs(host);
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        struct sim_file *file = &host->disk.files[i];
+        if (file->number == 0 || file->number == host->disk.snapshot.file) {
+            continue;
+        }
+        if (file->received && !file->whole && prng_chance(prng, 2)) {
+            file->bytes.size = (size_t)prng_below(prng, file->bytes.size + 1);
+        } else {
+            clear(file);
+        }
+    }
+}
+
+void files_free(struct disk *disk)
+{
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        clear(&disk->files[i]);
+    }
+}
+
+/* ---- which one is valid ------------------------------------------------- */
+
+static void name(struct host *host, const struct node_snapshot *what)
+{
+    const struct checks *checks = &host->world->checks;
+    const struct sim_file *file = find(&host->disk, what->file);
+    raft_index index = what->index;
+    bool right = file != NULL && file->whole && is_same(&file->what, what) &&
+                 index <= checks->count &&
+                 checks->log[index - 1].term == what->term &&
+                 files_are(index, file->bytes.size, 0, file->bytes.data,
+                           file->bytes.size);
+    if (!right || index <= host->disk.snapshot.index) {
+        world_fail(host->world, "the valid snapshot is whole",
+                   "n%lu names file %llu, of entry %llu, behind that of %llu",
+                   (unsigned long)host->id, (unsigned long long)what->file,
+                   (unsigned long long)index,
+                   (unsigned long long)host->disk.snapshot.index);
+    }
+    host->disk.snapshot = *what;
+    world_happened(host->world, file->received ? HAPPENED_SNAPSHOT_INSTALLED
+                                               : HAPPENED_SNAPSHOT);
+}
+
+void files_apply(struct host *host, const struct node_save *save)
+{
+    struct disk *disk = &host->disk;
+    if (save->snapshot_dirty) {
+        name(host, &save->snapshot);
+    }
+    if (disk->snapshot.index < disk->base.index) {
+        disk->snapshot = (struct node_snapshot){0};
+    }
+}
