@@ -86,6 +86,17 @@ static void compacted(struct node *node, struct request *request)
                   (unsigned long long)status.first);
 }
 
+/* The log was cut while the store was asked: perhaps just there. */
+static void answer_gone(struct node *node, struct request *request)
+{
+    struct digest chain;
+    if (raft_chain_at(node->raft, request->index, &chain)) {
+        answer_digest(node, request, chain);
+    } else {
+        compacted(node, request);
+    }
+}
+
 static void answer_read(struct node *node, struct request *request,
                         const struct node_read_answer *answer)
 {
@@ -96,7 +107,7 @@ static void answer_read(struct node *node, struct request *request,
                       "%llu is damaged on this node's disk",
                       (unsigned long long)answer->index);
     } else if (answer->result == NODE_READ_GONE) {
-        compacted(node, request);
+        answer_gone(node, request);
     } else {
         request_error(node, request, ERROR_DISK, "the log cannot be read now");
     }
