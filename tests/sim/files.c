@@ -239,6 +239,9 @@ static void work(struct world *world, void *subject, uint64_t life)
 void files_ask(void *context, const struct node_file_request *request)
 {
     struct host *host = context;
+    if (host->node == NULL) {
+        return; /* the last words of a node that has crashed */
+    }
     struct file_job **last = &host->file_jobs;
     struct file_job *job = x_calloc(1, sizeof(*job));
     job->request = *request;
