@@ -288,6 +288,9 @@ void lead_installed(struct raft *raft, const struct raft_event *event)
             (event->installed.index < raft->log.last ? event->installed.index
                                                      : raft->log.last) +
             1;
+    } else if (event->installed.index != 0) {
+        /* The base has moved up meanwhile: what it has now is gone, too. */
+        start_install(raft, peer);
     }
 }
 
