@@ -212,6 +212,13 @@ struct file_job {
     struct node_file_request request;
 };
 
+/* In the midst of what another node sends. */
+static bool falls(struct world *world, const struct node_file_request *request)
+{
+    return request->received && request->work == NODE_FILE_WRITE &&
+           !world->calm && prng_chance(&world->prng, 10);
+}
+
 static void work(struct world *world, void *subject, uint64_t life)
 {
     struct host *host = subject;
@@ -221,6 +228,11 @@ static void work(struct world *world, void *subject, uint64_t life)
     }
     if (host->disk.hangs) {
         world_in(world, 100000, work, host, life);
+        return;
+    }
+    if (falls(world, &job->request)) {
+        host_crash(host);
+        host_restart_later(host, 2000000);
         return;
     }
     struct node_file_answer answer = {.request = job->request.request};
