@@ -2,6 +2,7 @@ include tests/base.mk
 include tests/core.mk
 include tests/wire.mk
 include tests/sim.mk
+include tests/rescue.mk
 include tests/store.mk
 include tests/daemon.mk
 include tests/system.mk
