@@ -96,6 +96,22 @@ def test_a_wiped_node_is_refused_until_it_is_replaced():
         is_out(wiped)
 
 
+def test_a_lost_host_is_replaced_by_another_one():
+    with Cluster(3, **FAST) as cluster:
+        submit(cluster.nodes[0].wait_answers(), b"before")
+        cluster.settle()
+        lost = cluster.follower()
+        lost.kill()
+        wipe(lost)
+        cluster.move(lost.number)
+        lost.set_conf(bootstrap=None)
+        lost.start().wait_answers()
+        raftctl(cluster.leader(), "replace", member(cluster, lost.number))
+        assert lost.role()[0] == b"follower"
+        assert member(cluster, lost.number) in raftctl(lost, "history")
+        cluster.settle()
+
+
 def test_a_member_that_is_well_is_replaced_with_force_only():
     with Cluster(3, **FAST) as cluster:
         submit(cluster.nodes[0].wait_answers(), b"before")
