@@ -196,8 +196,32 @@ static void fire_greet(struct node *node, struct wheel_timer *timer)
 {
     struct link *link = list_entry(timer, struct link, greet);
     peers_failed(node, link, false,
-                 link->dialled ? "no connection and HELLO within 10 s"
+                 link->dialled ? "no connection and HELLO in time"
                                : "no HELLO within 10 s");
+}
+
+/* Where it is to be tried next, if nobody answers where it is dialled now;
+ * NULL: nowhere else. */
+static const char *other_way(const struct node *node, const struct peer *peer)
+{
+    const struct raft_member *listed =
+        raft_config_find(&node->bootstrap, peer->id);
+    const char *const ways[] = {peer->announced, peer->recorded,
+                                listed == NULL ? "" : listed->address};
+    size_t at = 0;
+    if (peer->reached || peer->guest) {
+        return NULL; /* it is meant to be there, and nowhere else */
+    }
+    while (at < 2 && strcmp(peer->address, ways[at]) != 0) {
+        at++;
+    }
+    for (size_t i = 1; i <= 3; i++) {
+        const char *way = ways[(at + i) % 3];
+        if (way[0] != '\0' && strcmp(way, peer->address) != 0) {
+            return way;
+        }
+    }
+    return NULL;
 }
 
 static void dial(struct node *node, struct peer *peer)
@@ -209,7 +233,10 @@ static void dial(struct node *node, struct peer *peer)
     peer->link->peer = peer;
     node->next_dial += 2;
     wheel_set(&node->wheel, &peer->link->greet,
-              node->now.mono_us + HELLO_TIMEOUT_US, fire_greet);
+              node->now.mono_us + (other_way(node, peer) == NULL
+                                       ? HELLO_TIMEOUT_US
+                                       : TRY_TIMEOUT_US),
+              fire_greet);
     node->net.dial(node->net.context, peer->link->conn, peer->address);
 }
 
@@ -225,26 +252,12 @@ void peers_dial(struct node *node, struct peer *peer, const char *address)
 /* Nobody answers at this address: the others are tried in turn. */
 static void next_address(struct node *node, struct peer *peer)
 {
-    const struct raft_member *listed =
-        raft_config_find(&node->bootstrap, peer->id);
-    const char *const ways[] = {peer->announced, peer->recorded,
-                                listed == NULL ? "" : listed->address};
-    size_t at = 0;
+    const char *way = other_way(node, peer);
     if (strcmp(peer->address, peer->announced) == 0) {
         peer->announced_fails = true;
     }
-    if (peer->reached || peer->guest) {
-        return; /* it is meant to be there, and nowhere else */
-    }
-    while (at < 2 && strcmp(peer->address, ways[at]) != 0) {
-        at++;
-    }
-    for (size_t i = 1; i <= 3; i++) {
-        const char *way = ways[(at + i) % 3];
-        if (way[0] != '\0') {
-            snprintf(peer->address, sizeof(peer->address), "%s", way);
-            return;
-        }
+    if (way != NULL) {
+        snprintf(peer->address, sizeof(peer->address), "%s", way);
     }
 }
 

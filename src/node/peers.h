@@ -20,6 +20,9 @@
 /* Accepted connections that have not said who they are. */
 #define STRANGERS_MAX 32
 #define HELLO_TIMEOUT_US ((uint64_t)10 * 1000 * 1000)
+/* The same of a dial where there is another address to be tried: a host that is
+ * gone may swallow all that is sent to it. */
+#define TRY_TIMEOUT_US ((uint64_t)2 * 1000 * 1000)
 /* Between two dials of one peer, doubled each time, with jitter. */
 #define DIAL_BACKOFF_MIN_US ((uint64_t)20 * 1000)
 #define DIAL_BACKOFF_MAX_US ((uint64_t)1000 * 1000)

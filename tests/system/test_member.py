@@ -2,6 +2,7 @@
 while nodes die at the worst moment."""
 
 import signal
+import socket
 import sys
 import time
 
@@ -275,6 +276,31 @@ def test_all_nodes_come_back_elsewhere_at_once():
         leader = cluster.leader()
         assert len(leader.call("CONFIG", "HISTORY")) <= history + 3
         change(cluster, "DEMOTE", str(cluster.follower().number))
+
+
+def mute(address):
+    """Something that accepts connections there, and says nothing."""
+    host, port = address.rsplit(":", 1)
+    return socket.create_server((host, int(port)), backlog=100)
+
+
+def test_hosts_that_swallow_everything_do_not_hide_where_the_nodes_are():
+    with Cluster(3, **FAST) as cluster:
+        submit(cluster.nodes[0].wait_answers(), b"before")
+        cluster.settle()
+        for node in cluster.nodes:
+            node.kill()
+        walls = [mute(cluster.peer(number)) for number in range(3)]
+        for node in cluster.nodes:
+            cluster.move(node.number)
+        for node in cluster.nodes:
+            node.set_conf(bootstrap=", ".join(members(cluster, 0, 1, 2)))
+            node.start()
+        started = time.monotonic()
+        cluster.settle()
+        assert time.monotonic() - started < 9
+        for wall in walls:
+            wall.close()
 
 
 def test_a_new_member_that_cannot_be_had_changes_nothing():
