@@ -34,8 +34,11 @@ enum ctl_status run_compact(struct ctl *ctl, char **arguments, size_t count)
     bool force = (ctl->options.given & OPTION_FORCE) != 0;
     const char *const words[] = {"COMPACT", arguments[0],
                                  force ? "FORCE" : NULL, NULL};
+    uint64_t index;
 
     (void)count;
+    if (!ctl_number("INDEX", arguments[0], &index))
+        return CTL_USAGE;
     return ctl_ask_number(ctl, CTL_CHANGES, words, "first_index");
 }
 

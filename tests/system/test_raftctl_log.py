@@ -96,6 +96,24 @@ def digest_prints_an_index_and_the_digest():
         ends(run(node, "digest"), 3)
 
 
+@test
+def compact_prints_what_is_left():
+    with Node(lambda words: 6) as node:
+        equal(run(node, "compact", "5").out, "6\n")
+        equal(
+            json.loads(run(node, "--json", "compact", "--force", "5").out),
+            {"first_index": 6},
+        )
+        equal(
+            node.requests,
+            [[b"COMPACT", b"5"], [b"COMPACT", b"5", b"FORCE"]],
+        )
+        ends(run(node, "compact"), 2)
+        ends(run(node, "compact", "all"), 2)
+    with Node(lambda words: Error("ERR 5 is not committed here")) as node:
+        ends(run(node, "compact", "5"), 1)
+
+
 PAYLOADS = {3: b"hello", 4: b'tab\t"q" \\ \x00\xff', 7: "\u00e9".encode()}
 
 

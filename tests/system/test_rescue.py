@@ -88,6 +88,54 @@ def test_a_directory_in_use_is_refused_and_one_at_rest_is_shown():
         assert status == 2 and "FIRST..LAST" in err, err
 
 
+def test_what_lies_under_a_log_is_saved_and_rescued_with_it():
+    with Cluster(1) as cluster:
+        node = cluster.leader()
+        with node.client() as client:
+            keyed = client.call("SUBMIT", b"keyed", "KEY", "k")
+            for number in range(300):
+                client.send("SUBMIT", b"entry %d" % number)
+            last = [client.reply() for _ in range(300)][-1]
+            assert client.call("COMPACT", last - 3) == last - 2
+            digest = client.call("DIGEST", last)
+            history = client.call("CONFIG", "HISTORY")
+        live = os.path.join(cluster.directory, "live")
+        ctl_ok("-s", node.socket, "backup", live)
+        node.kill()
+        rest = os.path.join(cluster.directory, "rest")
+        ctl_ok("backup", node.directory, rest)
+        for path in (live, rest, node.directory):
+            found = look(path)
+            assert found["base_index"] == last - 3, found
+            assert found["first_index"] == last - 2, found
+            assert found["last_index"] == last, found
+            assert verdict(path)["digest"] == digest[1].decode()
+            assert verdict(path)["problems"] == 0
+            assert sorted(entries(path)) == [last - 2, last - 1, last]
+        ctl_ok("recover", "--yes", "--members", members_of(cluster),
+               node.directory)
+        node.start().wait_answers()
+        cluster.leader()
+        assert node.call("SUBMIT", b"again", "KEY", "k") == keyed
+        assert node.call("CONFIG", "HISTORY")[:len(history)] == history
+        node.kill()
+        for path in (live, rest):
+            wipe(node)
+            ctl_ok("restore", path, node.directory + "/restored")
+            for name in os.listdir(node.directory + "/restored"):
+                os.rename(os.path.join(node.directory, "restored", name),
+                          os.path.join(node.directory, name))
+            os.rmdir(node.directory + "/restored")
+            node.start().wait_answers()
+            cluster.leader()
+            assert node.call("SUBMIT", b"again", "KEY", "k") == keyed
+            assert node.call("DIGEST", last) == digest
+            assert node.call("CONFIG", "HISTORY")[:len(history)] == history
+            assert int(node.info()["first_index"]) == last - 2
+            node.kill()
+        node.start().wait_answers()
+
+
 def test_verify_names_what_a_bad_disk_did():
     with Cluster(1) as cluster:
         node = cluster.leader()
