@@ -143,11 +143,20 @@ static void lose_link(struct node *node, struct peer *peer)
     }
 }
 
+/* Answers come on the link that the other one dialled: those that were under
+ * way on it are lost, though the way there is whole. */
+static void lose_answers(struct node *node, raft_id peer)
+{
+    submit_link_lost(node, peer);
+    control_link_lost(node, peer);
+}
+
 static void stop_hearing(struct node *node, struct peer *peer)
 {
     if (peer->heard != NULL) {
         link_free(node, peer->heard);
         peer->heard = NULL;
+        lose_answers(node, peer->id);
     }
 }
 
@@ -316,6 +325,9 @@ static void forget_accepted(struct node *node, struct link *link)
         speaker->heard = NULL;
     }
     link_free(node, link);
+    if (heard) {
+        lose_answers(node, speaker->id);
+    }
     if (heard && speaker->guest) {
         peers_remove(node, speaker); /* nobody here wants it back */
     }
