@@ -83,6 +83,7 @@ void step(struct world *world, size_t at, const struct raft_event *event)
     struct machine *machine = &world->machines[at];
     struct raft_now now = {.mono_us = machine->clock_us,
                            .unix_ms = machine->clock_us / 1000};
+    raft_set_patient(machine->raft, one_in(world, 2));
     raft_step(machine->raft, now, event, event == NULL ? 0 : 1);
     if (!machine->saving) {
         machine->saving = raft_take_save(machine->raft, 400, one_in(world, 5),

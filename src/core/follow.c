@@ -89,6 +89,7 @@ static void confirm(struct raft *raft, const struct raft_message *message,
     struct raft_message answer =
         raft_message_to(raft, RAFT_MESSAGE_APPEND_ANSWER, message->from);
     answer.append_answer.ok = true;
+    answer.append_answer.patient = raft->patient;
     answer.append_answer.match = match;
     answer.append_answer.last = raft->log.last;
     answer.append_answer.round = message->append.round;

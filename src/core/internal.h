@@ -41,7 +41,10 @@ struct peer {
     /* Whoever answers this round, or a later one, has acknowledged so much … */
     uint64_t proof_round;
     raft_index proof_match;
-    bool lost; /* … and does not have it any more: not counted on */
+    bool lost;        /* … and does not have it any more: not counted on */
+    bool patient;     /* nobody there waits for what is committed */
+    uint64_t owed_us; /* since then it does not know all; 0: it does, or the
+                         link is down */
     struct flight *flights; /* a ring of inflight_messages_max */
     size_t flight_first;
     size_t flight_count;
@@ -165,6 +168,7 @@ struct raft {
     uint64_t elections;
     bool was_voter; /* … in the configuration before the one in force */
     bool asked;     /* the campaign was asked for by the leader */
+    bool patient;   /* nobody here waits for what is committed */
     bool stalled;   /* the disk takes too long: no campaign, no leadership */
 
     struct peer peers[PEERS_MAX];
@@ -294,6 +298,9 @@ raft_index batch_last(const struct raft *raft);
 void batch_release(struct raft *raft);
 /* The same, if it is time. */
 void batch_tick(struct raft *raft);
+/* Whether `peer` is to be told now, by a message of its own, that entries up to
+ * `commit` are committed. */
+bool batch_notice(struct raft *raft, struct peer *peer, raft_index commit);
 uint64_t batch_deadline_us(const struct raft *raft);
 
 /* ---- propose.c ---------------------------------------------------------- */

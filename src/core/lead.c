@@ -23,6 +23,8 @@ void lead_reset_peer(struct raft *raft, struct peer *peer)
     peer->proof_round = 0;
     peer->proof_match = 0;
     peer->lost = false;
+    peer->patient = false;
+    peer->owed_us = 0;
     peer->flight_first = 0;
     peer->flight_count = 0;
     peer->flight_bytes = 0;
@@ -186,6 +188,7 @@ static void send_append(struct raft *raft, struct peer *peer,
         peer->sent = last;
     }
     peer->commit = commit_for(raft, last);
+    peer->owed_us = 0;
     raft_send(raft, message);
 }
 
@@ -437,6 +440,7 @@ void lead_answer(struct raft *raft, const struct raft_message *message)
         return;
     }
     peer->heard_us = raft->now.mono_us;
+    peer->patient = message->append_answer.patient;
     uint64_t round = message->append_answer.round;
     if (round > peer->round && round <= raft->round) {
         peer->round = round;
@@ -577,11 +581,13 @@ void lead_flush(struct raft *raft)
     for (size_t i = 0; i < raft->peer_count; i++) {
         struct peer *peer = &raft->peers[i];
         if (!contact_wants(raft, peer->id)) {
+            peer->owed_us = 0;
             continue;
         }
         replicate(raft, peer);
-        if (peer->up && peer->state == RAFT_PEER_PIPELINE &&
-            peer->commit < commit_for(raft, peer->next - 1)) {
+        if (!peer->up || peer->state != RAFT_PEER_PIPELINE) {
+            peer->owed_us = 0;
+        } else if (batch_notice(raft, peer, commit_for(raft, peer->next - 1))) {
             /* Nothing else goes there now: let it know what is committed. */
             struct raft_message message = append_to(raft, peer);
             message.append.quiet = true;

@@ -242,6 +242,11 @@ void raft_free(struct raft *raft)
     free(raft);
 }
 
+void raft_set_patient(struct raft *raft, bool patient)
+{
+    raft->patient = patient;
+}
+
 void raft_set(struct raft *raft, const struct raft_settings *settings)
 {
     uint64_t old_timeout_us = raft->settings.election_timeout_us;

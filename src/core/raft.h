@@ -149,6 +149,10 @@ void raft_free(struct raft *raft);
 
 /* New time-outs or limits; the id and the seed stay as they were. */
 void raft_set(struct raft *raft, const struct raft_settings *settings);
+/* Whether nobody here waits for entries to be committed: then a leader may let
+ * this node know of it a little later, with what comes next.  False at first.
+ */
+void raft_set_patient(struct raft *raft, bool patient);
 
 /* ---- messages ----------------------------------------------------------- */
 
@@ -199,6 +203,7 @@ struct raft_message {
                 hint_term; /* … and the term of the answerer's entry there */
             raft_index last; /* the end of the answerer's log */
             uint64_t round;
+            bool patient; /* nobody here waits for what is committed */
         } append_answer;
         struct {
             uint64_t context; /* the asker's number for this question */

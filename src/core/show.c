@@ -87,9 +87,10 @@ static void show_append_answer(const struct raft_message *message,
                    (unsigned long long)message->append_answer.hint_index,
                    (unsigned long long)message->append_answer.hint_term);
     }
-    buf_printf(buf, " last %llu round %llu",
+    buf_printf(buf, " last %llu round %llu%s",
                (unsigned long long)message->append_answer.last,
-               (unsigned long long)message->append_answer.round);
+               (unsigned long long)message->append_answer.round,
+               message->append_answer.patient ? " patient" : "");
 }
 
 void raft_message_show(const struct raft_message *message, struct buf *buf)

@@ -473,6 +473,8 @@ static void carry_out(struct node *node)
 static void step(struct node *node)
 {
     trace_inbox(node);
+    raft_set_patient(node->raft,
+                     node->requests.count == 0 && node->follower_count == 0);
     raft_step(node->raft, node->now, node->inbox, node->inbox_count);
     trace_state(node);
     inbox_clear(node);

@@ -316,7 +316,9 @@ static void read_append_answer(struct cursor *fixed,
     message->append_answer.hint_term = cursor_u64(fixed);
     message->append_answer.last = cursor_u64(fixed);
     message->append_answer.round = cursor_u64(fixed);
-    message->append_answer.ok = (cursor_u8(fixed) & 1) != 0;
+    unsigned bits = cursor_u8(fixed);
+    message->append_answer.ok = (bits & 1) != 0;
+    message->append_answer.patient = (bits & 2) != 0;
 }
 
 static bool read_fields(const struct frame *frame, struct cursor *body,

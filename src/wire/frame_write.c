@@ -130,7 +130,7 @@ static void put_entry(struct out *out, const struct raft_entry *entry)
  *                    u64 commit  u64 round  u8 bits (1 quiet)  u32 entries
  *                    u64 needed
  *   4 APPEND_ANSWER  u64 match  u64 hint_index  u64 hint_term  u64 last
- *                    u64 round  u8 bits (1 ok)
+ *                    u64 round  u8 bits (1 ok, 2 patient)
  *   5 READ           u64 context
  *   6 READ_ANSWER    u64 context  u64 index  u8 bits (1 ok)
  *   7 TIMEOUT_NOW    nothing */
@@ -164,7 +164,8 @@ static void put_message_fields(struct buf *buf,
         buf_append_u64(buf, message->append_answer.hint_term);
         buf_append_u64(buf, message->append_answer.last);
         buf_append_u64(buf, message->append_answer.round);
-        buf_append_u8(buf, message->append_answer.ok);
+        buf_append_u8(buf, (uint8_t)(message->append_answer.ok |
+                                     message->append_answer.patient << 1));
         break;
     case RAFT_MESSAGE_READ:
         buf_append_u64(buf, message->read.context);

@@ -36,6 +36,7 @@
  *                         I, is at B, whole
  *   installed A B I       … and A is told that B has entries up to I
  *   needed [N]            what every member has, as N knows it
+ *   patient N             nobody waits at N for what is committed
  *   gone N PEER           N cannot reach PEER
  *   disk N stalls|well    its saves take too long, or end again
  *   forge A B KIND ARGS   a message that no honest core would send

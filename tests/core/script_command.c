@@ -85,6 +85,11 @@ static void do_term(struct script *script, char *rest)
     script->terms[core] = take_number(&rest);
 }
 
+static void do_patient(struct script *script, char *rest)
+{
+    raft_set_patient(script->cores[take_core(&rest)].raft, true);
+}
+
 static void do_limit(struct script *script, char *rest)
 {
     struct raft_settings *settings = &script->settings;
@@ -471,13 +476,13 @@ static const struct {
     {"limit", do_limit},       {"link", do_link},
     {"log", do_log},           {"logs", do_logs},
     {"loud", do_loud},         {"members", do_members},
-    {"nodes", do_nodes},       {"propose", do_propose},
-    {"quiet", do_quiet},       {"read", do_read},
-    {"roles", do_roles},       {"run", do_run},
-    {"save", do_save},         {"show", do_show},
-    {"start", do_start},       {"term", do_term},
-    {"time", do_time},         {"transfer", do_transfer},
-    {"wait", do_wait},
+    {"nodes", do_nodes},       {"patient", do_patient},
+    {"propose", do_propose},   {"quiet", do_quiet},
+    {"read", do_read},         {"roles", do_roles},
+    {"run", do_run},           {"save", do_save},
+    {"show", do_show},         {"start", do_start},
+    {"term", do_term},         {"time", do_time},
+    {"transfer", do_transfer}, {"wait", do_wait},
     /* clang-format on */
 };
 
