@@ -116,11 +116,11 @@ def change_and_disturb(seed, rounds, moves=False):
 
 
 def test_members_change_while_nodes_die_under_load():
-    change_and_disturb(seed=1, rounds=12)
+    change_and_disturb(seed=1, rounds=8)
 
 
 def test_members_change_while_nodes_die_and_move_under_load():
-    change_and_disturb(seed=2, rounds=12, moves=True)
+    change_and_disturb(seed=2, rounds=8, moves=True)
 
 
 if __name__ == "__main__":

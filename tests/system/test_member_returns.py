@@ -69,6 +69,27 @@ def test_a_node_that_was_removed_while_it_was_down_learns_of_it():
         cluster.settle()
 
 
+def test_a_removal_that_is_compacted_away_is_still_told():
+    with Cluster(4, bootstrap=None, **FAST) as cluster:
+        first_of(cluster, 0, 1, 2, 3)
+        submit(cluster.leader(), b"before")
+        cluster.settle()
+        gone = cluster.follower()
+        gone.kill()
+        change(cluster, "REMOVE", str(gone.number))
+        last = submit(cluster.leader(), b"after")
+        others = [node for node in cluster.nodes if node is not gone]
+        for node in others:
+            node.call("WAIT", last, 60000)
+            assert node.call("COMPACT", last, "FORCE") == last + 1
+        for node in others:  # what they knew besides their logs is forgotten
+            node.kill()
+            node.start()
+        submit(cluster.leader(), b"they go on")
+        gone.start().wait_answers()
+        is_out(gone)
+
+
 def test_a_wiped_node_is_refused_until_it_is_replaced():
     with Cluster(3, **FAST) as cluster:
         submit(cluster.nodes[0].wait_answers(), b"before")
