@@ -137,6 +137,9 @@ static void give_up(struct node *node, enum node_read_result result)
     struct compact *compact = &node->compact;
     compact->stepping = false;
     compact->reading = 0;
+    if (result == NODE_READ_GONE) {
+        return; /* another node's base is about to be saved: that decides */
+    }
     compact->target = compact->saved;
     if (result == NODE_READ_CORRUPT) {
         node_note(node, LOG_LEVEL_ERROR,

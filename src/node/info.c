@@ -96,6 +96,7 @@ static void peer_line(const struct node *node, const struct raft_config *config,
         long long ago_ms = (long long)(node->now.mono_us - heard_us) / 1000;
         buf_printf(buf, ",last_contact_ms=%lld", heard_us == 0 ? -1 : ago_ms);
     }
+    install_peer_info(node, member->id, buf);
     unsigned version = peers_version(node, member->id);
     if (version > 0) {
         buf_printf(buf, ",protocol=%u", version);

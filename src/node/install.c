@@ -344,9 +344,10 @@ static void take_piece(struct node *node, const struct file_ask *ask,
         return;
     }
     node_note(
-        node, LOG_LEVEL_ERROR,
+        node, sending->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
         "node %lu cannot be sent the snapshot: this disk does not give it",
         (unsigned long)sending->peer);
+    sending->complained = true;
     install_failed(node, sending->link, "the snapshot cannot be read");
 }
 
@@ -506,6 +507,18 @@ raft_index install_holds(const struct node *node)
         }
     }
     return index;
+}
+
+void install_peer_info(const struct node *node, raft_id id, struct buf *buf)
+{
+    const struct sending *sending = find(node, id);
+    if (sending != NULL && sending->record != NULL) {
+        buf_printf(buf,
+                   ",install_index=%llu,install_have=%llu,install_size=%llu",
+                   (unsigned long long)sending->offer.index,
+                   (unsigned long long)sending->want,
+                   (unsigned long long)total_of(&sending->offer));
+    }
 }
 
 void install_info(const struct node *node, struct buf *buf)

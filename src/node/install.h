@@ -29,6 +29,7 @@ struct sending {
     raft_id peer;
     struct link *link; /* NULL: none now */
     uint64_t serial;   /* tells the store's answers for it apart */
+    bool complained;   /* the log says already that it cannot be read */
     uint64_t backoff_us;
     struct wheel_timer redial;
     struct wheel_timer silence;
@@ -60,10 +61,11 @@ struct taking {
     bool whole; /* `install` is filled */
     struct raft_install install;
     enum taking_file file;
-    uint64_t given; /* bytes of it that the store was given … */
-    uint64_t have;  /* … and that it has */
-    bool settles;   /* nothing is wanted until it has all that it was given */
-    bool named;     /* a save is to name it valid */
+    uint64_t given;  /* bytes of it that the store was given … */
+    uint64_t have;   /* … and that it has */
+    bool settles;    /* nothing is wanted until it has all that it was given */
+    bool complained; /* the log says already that it cannot be saved */
+    bool named;      /* a save is to name it valid */
     struct node_snapshot snapshot; /* READY */
     uint64_t serial;               /* tells the store's answers apart */
     struct wheel_timer again;

@@ -155,12 +155,13 @@ static bool is_answer(struct node *node, const struct file_ask *ask,
     if (answer->result == NODE_FILE_OK) {
         return true;
     }
-    node_note(node, LOG_LEVEL_ERROR,
+    node_note(node, taking->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
               "a snapshot that comes from another node cannot be %s",
               answer->result == NODE_FILE_NO_ROOM ? "saved: the disk is full"
               : answer->result == NODE_FILE_MISMATCH
                   ? "used: it has not the size and hash that were said"
                   : "saved: this disk does not take it");
+    taking->complained = true;
     taking->file = TAKING_NO_FILE; /* the store has dropped it */
     if (taking->link != NULL) {
         install_failed(node, taking->link, "its snapshot cannot be taken");
@@ -175,6 +176,7 @@ static void end_done(struct node *node, const struct file_ask *ask,
     struct taking *taking = &node->install->taking;
     if (is_answer(node, ask, answer)) {
         taking->snapshot = answer->snapshot;
+        taking->complained = false;
         taking->file = TAKING_READY;
     }
 }

@@ -308,6 +308,8 @@ void install_flush(struct node *node);
 raft_index install_holds(const struct node *node);
 /* Its lines for INFO. */
 void install_info(const struct node *node, struct buf *buf);
+/* For the line of a peer that is sent a base. */
+void install_peer_info(const struct node *node, raft_id id, struct buf *buf);
 
 /* ---- birth.c ------------------------------------------------------------ */
 
