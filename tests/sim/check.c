@@ -285,6 +285,8 @@ void check_turn(struct host *host)
     config_turn(host, &status, before);
     if (leads) {
         check_leader(host, &status);
+    }
+    if (leads || host->led) { /* it may have led until this very turn */
         host->led_us = host->world->now_us;
     }
     host->led = leads;

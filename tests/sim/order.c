@@ -115,13 +115,15 @@ static bool is_turned_back(const struct world *world,
 }
 
 /* Nothing had begun: the configuration is the one that was in force already,
- * or a change was being prepared. */
+ * or a change was being prepared.  One that is prepared and given up in a
+ * single turn is not seen; then, too, nothing joint came before. */
 static bool is_given_up(const struct world *world, uint64_t asked_us,
                         const struct config_seen *seen)
 {
     bool newest = seen == config_newest(world) || (seen + 1)->at_us >= asked_us;
-    return newest &&
-           (seen->at_us <= asked_us || world->checks.prepared_us >= asked_us);
+    bool joint = seen > world->checks.configs && (seen - 1)->config.joint;
+    return newest && (!joint || seen->at_us <= asked_us ||
+                      world->checks.prepared_us >= asked_us);
 }
 
 /* ---- done --------------------------------------------------------------- */

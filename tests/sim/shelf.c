@@ -97,11 +97,22 @@ static struct shelf *new_shelf(const struct host *host)
 
 /* ---- what it must have -------------------------------------------------- */
 
+/* A save may drop the last entry for one of another term, and leave all else
+ * as it was. */
+static raft_term last_term(const struct raft_start *raft)
+{
+    return raft->run_count == 0 ? raft->base.term
+                                : raft->runs[raft->run_count - 1].term;
+}
+
 static bool matches(const struct disk *disk, const struct node_start *start)
 {
     const struct raft_start *raft = &start->raft;
-    return raft->term == disk->term && raft->vote == disk->vote &&
-           raft->base.index == disk->base.index &&
+    raft_term term = disk->count == disk->base.index
+                         ? disk->base.term
+                         : disk->entries[disk->count - 1].term;
+    return last_term(raft) == term && raft->term == disk->term &&
+           raft->vote == disk->vote && raft->base.index == disk->base.index &&
            raft->base.term == disk->base.term &&
            raft->base.unix_ms == disk->base.unix_ms &&
            raft->base.last_app == disk->base.last_app &&
