@@ -10,7 +10,7 @@
 #include "base/prng.h"
 
 #define SECTOR 512
-#define FILES_MAX 64
+#define FILES_MAX 512
 #define REGIONS_MAX 16
 
 /* Something that was done to a file and not synced yet. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../crash_vfs.h"
 #include "base/mem.h"
 #include "world.h"
 
@@ -205,6 +206,176 @@ static bool carry_out(struct host *host,
     return false;
 }
 
+/* ---- the shipped store -------------------------------------------------- */
+
+static void wrong(struct host *host, const struct node_file_request *request,
+                  const struct node_file_answer *answer, const char *what)
+{
+    world_fail(host->world, "the store keeps what it answered",
+               "n%lu, work %d on a file that is %s: result %d, %llu bytes, %s",
+               (unsigned long)host->id, (int)request->work,
+               request->received ? "sent" : "uploaded", (int)answer->result,
+               (unsigned long long)answer->have, what);
+}
+
+/* What it says to have of a file that it goes on with was handed to it. */
+static void mirror_begin(struct host *host,
+                         const struct node_file_request *request,
+                         const struct node_file_answer *answer)
+{
+    struct sim_file *file = in_making(&host->disk, request->received);
+    if (answer->have == 0) {
+        drop(file);
+        file = add(host);
+        file->received = request->received;
+        file->what = request->snapshot;
+        file->number = answer->snapshot.file;
+        file->what.file = file->number;
+        return;
+    }
+    if (file == NULL || !is_same(&file->what, &request->snapshot) ||
+        file->number != answer->snapshot.file ||
+        file->bytes.size < answer->have) {
+        wrong(host, request, answer, "which was never written");
+    }
+    file->bytes.size = (size_t)answer->have;
+    world_happened(host->world, HAPPENED_FILE_GOES_ON);
+}
+
+static void mirror_end(struct host *host, struct sim_file *file,
+                       const struct node_file_request *request,
+                       const struct node_file_answer *answer)
+{
+    struct node_file_answer wanted = *answer;
+    end(file, &wanted);
+    if (wanted.result != NODE_FILE_OK ||
+        !is_same(&wanted.snapshot, &answer->snapshot)) {
+        wrong(host, request, answer, "whole, and not as it was written");
+    }
+}
+
+static void mirror_read(struct host *host,
+                        const struct node_file_request *request,
+                        const struct node_file_answer *answer)
+{
+    struct node_file_answer wanted = {0};
+    if (answer->result == NODE_FILE_CORRUPT) {
+        wrong(host, request, answer, "damaged");
+    }
+    if (answer->result != NODE_FILE_OK) {
+        return;
+    }
+    bool fails = host->disk.read_fails;
+    host->disk.read_fails = false; /* the chunk before may still be there */
+    read(host, request, &wanted);
+    host->disk.read_fails = fails;
+    if (wanted.bytes->size != answer->bytes->size ||
+        memcmp(wanted.bytes->data, answer->bytes->data, wanted.bytes->size) !=
+            0) {
+        wrong(host, request, answer, "not as it was written");
+    }
+    blob_free(wanted.bytes);
+}
+
+/* The model follows what the store answered, and checks it. */
+static void mirror(struct host *host, const struct node_file_request *request,
+                   const struct node_file_answer *answer)
+{
+    struct disk *disk = &host->disk;
+    struct sim_file *making = in_making(disk, request->received);
+    bool ok = answer->result == NODE_FILE_OK;
+    switch (request->work) {
+    case NODE_FILE_BEGIN:
+        if (ok) {
+            mirror_begin(host, request, answer);
+        } else {
+            drop(making);
+        }
+        break;
+    case NODE_FILE_WRITE:
+    case NODE_FILE_END:
+        if (ok && making == NULL) {
+            wrong(host, request, answer, "not begun");
+        } else if (!ok) {
+            drop(making);
+        } else if (request->work == NODE_FILE_END) {
+            mirror_end(host, making, request, answer);
+        } else {
+            buf_append(&making->bytes, request->bytes->data,
+                       request->bytes->size);
+        }
+        break;
+    case NODE_FILE_READ:
+        mirror_read(host, request, answer);
+        break;
+    case NODE_FILE_ABORT:
+        drop(making);
+        break;
+    case NODE_FILE_DROP:
+        drop(find(disk, request->snapshot.file));
+        break;
+    }
+}
+
+static bool by_shelf(struct host *host, const struct node_file_request *request,
+                     struct node_file_answer *answer)
+{
+    bool answered = shelf_file(host, request, answer);
+    mirror(host, request, answer);
+    return answered;
+}
+
+static void check_valid(struct host *host)
+{
+    const struct node_snapshot *valid = &host->disk.snapshot;
+    struct node_file_request request = {.work = NODE_FILE_READ,
+                                        .snapshot = *valid};
+    bool fails = host->disk.read_fails;
+    host->disk.read_fails = false;
+    while (valid->index != 0 && request.offset < valid->size) {
+        struct node_file_answer answer = {0};
+        request.size = 100000;
+        by_shelf(host, &request, &answer);
+        if (answer.result != NODE_FILE_OK || answer.bytes->size == 0) {
+            wrong(host, &request, &answer, "valid");
+        }
+        request.offset += answer.bytes->size;
+        blob_free(answer.bytes);
+    }
+    host->disk.read_fails = fails;
+}
+
+static void count_name(void *context, const char *name)
+{
+    unsigned *count = context;
+    *count += strncmp(name, "snapshot-", 9) == 0 && strstr(name, "-j") == NULL;
+}
+
+void files_opened(struct host *host, const char *directory)
+{
+    struct disk *disk = &host->disk;
+    unsigned found = 0;
+    unsigned most = disk->snapshot.index != 0;
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        struct sim_file *file = &disk->files[i];
+        bool valid =
+            disk->snapshot.index != 0 && file->number == disk->snapshot.file;
+        if (file->number != 0 && !valid && file->received) {
+            file->whole = false; /* it may be gone on with */
+            most = disk->snapshot.index != 0 ? 2 : 1;
+        } else if (!valid) {
+            clear(file);
+        }
+    }
+    crash_vfs_list(directory, count_name, &found);
+    if (found > most || (disk->snapshot.index != 0 && found == 0)) {
+        world_fail(host->world, "a broken upload leaves nothing behind",
+                   "n%lu has %u files of snapshots when it starts",
+                   (unsigned long)host->id, found);
+    }
+    check_valid(host);
+}
+
 /* ---- one after the other ------------------------------------------------ */
 
 struct file_job {
@@ -237,7 +408,10 @@ static void work(struct world *world, void *subject, uint64_t life)
     }
     struct node_file_answer answer = {.request = job->request.request};
     struct node_input input = {.type = NODE_INPUT_FILE, .file = &answer};
-    if (carry_out(host, &job->request, &answer)) {
+    bool answered = host->shelf != NULL
+                        ? by_shelf(host, &job->request, &answer)
+                        : carry_out(host, &job->request, &answer);
+    if (answered) {
         node_input(host->node, &input);
         host_wake(host);
     }
@@ -278,10 +452,32 @@ static void forget_jobs(struct host *host)
     }
 }
 
-/* The valid one is there, whole; of what another node sends, some. */
+const struct node_file_request *files_under_way(const struct host *host)
+{
+    return host->file_jobs == NULL ? NULL : &host->file_jobs->request;
+}
+
+/* The store has worked on it, some way: the bytes may be there. */
+static void add_under_way(struct host *host)
+{
+    const struct node_file_request *request = files_under_way(host);
+    struct sim_file *file =
+        request == NULL ? NULL : in_making(&host->disk, request->received);
+    if (file != NULL && request->work == NODE_FILE_WRITE) {
+        buf_append(&file->bytes, request->bytes->data, request->bytes->size);
+    }
+}
+
+/* The valid one is there, whole; of what another node sends, some.  With the
+ * shipped store that is seen when it is opened again. */
 void files_crash(struct host *host)
 {
     struct prng *prng = &host->world->prng;
+    if (host->shelf != NULL) {
+        add_under_way(host);
+        forget_jobs(host);
+        return;
+    }
     forget_jobs(host);
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct sim_file *file = &host->disk.files[i];

@@ -70,7 +70,7 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     static const enum compaction compacts[] = {COMPACT_NEVER, COMPACT_KEEPS,
                                                COMPACT_FORCES};
     mix->compact = compacts[prng_below(prng, 3)];
-    mix->snapshots = !mix->sqlite && prng_chance(prng, 2);
+    mix->snapshots = prng_chance(prng, 2);
     mix->snapshot_tail = prng_chance(prng, 2) ? 0 : prng_range(prng, 1, 50);
     mix->snapshot_hold_us = prng_range(prng, 1, 20) * 1000000;
     mix->keep_unacked = prng_chance(prng, 3) ? 5 : 1000000;
@@ -119,7 +119,6 @@ void mix_draw(struct mix *mix, struct prng *prng,
     }
     if (options->store != SIM_STORE_DRAWN) {
         mix->sqlite = options->store == SIM_STORE_SQLITE;
-        mix->snapshots = mix->snapshots && !mix->sqlite;
     }
 }
 

@@ -33,6 +33,8 @@ struct shelf {
     /* Of the request under way: */
     enum node_save_result saved;
     struct node_read_answer *answer;
+    struct node_file_answer *file_answer;
+    bool file_answered;
 };
 
 /* ---- places ------------------------------------------------------------- */
@@ -119,6 +121,9 @@ static bool matches(const struct disk *disk, const struct node_start *start)
            digest_equal(raft->base.chain, disk->base.chain) &&
            raft->last == disk->count && raft->commit == disk->commit &&
            start->ack == disk->ack &&
+           start->snapshot.index == disk->snapshot.index &&
+           (start->snapshot.index == 0 ||
+            start->snapshot.file == disk->snapshot.file) &&
            digest_equal(start->identity.cluster_id, disk->identity.cluster_id);
 }
 
@@ -203,6 +208,8 @@ const struct node_start *shelf_open(struct host *host)
         .key_window = host->key_window,
         .vfs = "crash",
         .checkpoint_pages = (int)prng_range(prng, 10, 300),
+        .list = crash_vfs_list,
+        .chunk_bytes = (size_t)prng_range(prng, 500, 5000),
         .instance_seed = host->disk.identity.instance};
     struct store_error error = {0};
     shelf->store = store_open(&options, &error);
@@ -211,6 +218,7 @@ const struct node_start *shelf_open(struct host *host)
     }
     const struct node_start *start = store_start(shelf->store);
     check_opened(host, start);
+    files_opened(host, shelf->directory[shelf->used]);
     if (again) {
         world_happened(host->world, HAPPENED_REOPENED);
     }
@@ -252,10 +260,21 @@ static void on_read(void *context, struct node_read_answer *answer)
     shelf->answer->request = request;
 }
 
+static void on_file(void *context, struct node_file_answer *answer)
+{
+    struct shelf *shelf = context;
+    if (shelf->file_answer != NULL) {
+        *shelf->file_answer = *answer;
+    } else {
+        blob_free(answer->bytes);
+    }
+    shelf->file_answered = true;
+}
+
 static void poll_store(struct shelf *shelf)
 {
     struct store_answers answers = {
-        .context = shelf, .saved = on_saved, .read = on_read};
+        .context = shelf, .saved = on_saved, .read = on_read, .file = on_file};
     store_poll(shelf->store, &answers);
 }
 
@@ -284,6 +303,27 @@ void shelf_read(struct host *host, const struct node_read *read, bool fails,
     store.read(store.context, read);
     poll_store(shelf);
     crash_vfs_fail_reads(false);
+}
+
+bool shelf_file(struct host *host, const struct node_file_request *request,
+                struct node_file_answer *answer)
+{
+    struct shelf *shelf = host->shelf;
+    struct node_store store = store_node(shelf->store);
+    bool reads = request->work == NODE_FILE_READ;
+    shelf->file_answer = answer;
+    shelf->file_answered = false;
+    crash_vfs_fill(
+        host->disk.full && !reads
+            ? (unsigned)prng_range(&host->world->prng, 1, OPERATIONS_MAX)
+            : 0);
+    crash_vfs_fail_reads(host->disk.read_fails && reads);
+    store.file(store.context, request);
+    poll_store(shelf);
+    crash_vfs_fill(0);
+    crash_vfs_fail_reads(false);
+    shelf->file_answer = NULL;
+    return shelf->file_answered;
 }
 
 /* ---- crashes ------------------------------------------------------------ */
@@ -339,12 +379,18 @@ void shelf_crash(struct host *host, const struct node_save *save)
     shelf->crashed = false;
     shelf->operation = 0;
     shelf->image_seed = prng_u64(prng);
-    if (save != NULL) {
+    const struct node_file_request *file = files_under_way(host);
+    if (save != NULL || file != NULL) {
         shelf->crash_at = (unsigned)prng_range(prng, 1, OPERATIONS_MAX);
-        note_pending(shelf, save);
         crash_vfs_watcher(shelf->directory[shelf->used], watch, shelf);
         struct node_store store = store_node(shelf->store);
-        store.save(store.context, save);
+        if (file != NULL) {
+            store.file(store.context, file);
+        }
+        if (save != NULL) {
+            note_pending(shelf, save);
+            store.save(store.context, save);
+        }
         poll_store(shelf);
         crash_vfs_watcher("", NULL, NULL);
         if (shelf->crashed) {

@@ -239,7 +239,12 @@ bool files_are(raft_index index, size_t size, size_t offset, const void *data,
 /* The part of a save that names one. */
 void files_apply(struct host *host, const struct node_save *save);
 void files_ask(void *context, const struct node_file_request *request);
+/* The request that is worked on now; NULL: none. */
+const struct node_file_request *files_under_way(const struct host *host);
 void files_crash(struct host *host);
+/* The shipped store is open again: it has the valid one, and no file that
+ * nobody needs. */
+void files_opened(struct host *host, const char *directory);
 void files_free(struct disk *disk);
 
 /* ---- the shipped store (shelf.c) ---------------------------------------- */
@@ -254,6 +259,9 @@ void shelf_read(struct host *host, const struct node_read *read, bool fails,
                 struct node_read_answer *answer);
 /* `save`: what was under way; NULL: nothing. */
 void shelf_crash(struct host *host, const struct node_save *save);
+/* Bytes of snapshots.  False: it is not answered. */
+bool shelf_file(struct host *host, const struct node_file_request *request,
+                struct node_file_answer *answer);
 /* NULL where there is none; it is NULL then. */
 void shelf_close(struct shelf **shelf);
 
