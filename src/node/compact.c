@@ -98,8 +98,31 @@ void compact_behind(struct node *node, raft_index index)
 
 /* ---- steps -------------------------------------------------------------- */
 
+/* An app has begun to follow since that was decided, and needs what the step
+ * would drop: the base stays where it is. */
+static bool stopped(struct node *node)
+{
+    struct compact *compact = &node->compact;
+    if (compact->step <= compact_limit(node, compact->step, true)) {
+        return false;
+    }
+    compact->stepping = false;
+    compact->reading = 0;
+    compact->target = compact->saved;
+    while (!list_empty(&compact->waiting)) {
+        struct request *request =
+            list_entry(compact->waiting.next, struct request, held);
+        list_remove(&request->held);
+        request_integer(node, request, compact->saved + 1);
+    }
+    return true;
+}
+
 static void note_step(struct node *node, const struct raft_entry *entry)
 {
+    if (stopped(node)) {
+        return;
+    }
     struct raft_event event = {.type = RAFT_EVENT_COMPACT};
     event.compact.index = entry->index;
     event.compact.chain = entry->chain;
