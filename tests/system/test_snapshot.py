@@ -188,7 +188,10 @@ def test_many_chunks_at_once_cost_bounded_memory():
                   encoding="ascii") as status:
             peak = next(int(line.split()[1]) for line in status
                         if line.startswith("VmHWM:"))
-        assert peak < 100 * 1024, "%d KiB" % peak
+        # The address sanitizer keeps what was freed for a while.
+        with open("/proc/%d/maps" % node.process.pid, encoding="utf-8") as maps:
+            limit = 600 if "libasan" in maps.read() else 100
+        assert peak < limit * 1024, "%d KiB" % peak
 
 
 def test_a_damaged_snapshot_is_named_and_a_missing_one_ends_the_start():
