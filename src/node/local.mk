@@ -32,6 +32,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/moved.c src/node/moved.h \
 	src/node/node.c src/node/node.h \
 	src/node/peers.c src/node/peers.h \
+	src/node/peers_look.c \
 	src/node/peers_send.c \
 	src/node/pending.c src/node/pending.h \
 	src/node/plan.c \
