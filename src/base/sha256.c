@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "config.h"
 
-#if HAVE_LIBCRYPTO
+#ifdef HAVE_LIBCRYPTO
 #include <openssl/evp.h>
 #endif
 
@@ -126,7 +126,7 @@ void sha256_plain(const void *data, size_t size, uint8_t hash[SHA256_SIZE])
 
 /* ---- by whoever does it ------------------------------------------------- */
 
-#if HAVE_LIBCRYPTO
+#ifdef HAVE_LIBCRYPTO
 
 struct sha256 {
     EVP_MD_CTX *context;
