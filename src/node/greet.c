@@ -41,6 +41,15 @@ static bool refuse_cluster(const struct frame_hello *hello, const char *whose,
     char theirs[DIGEST_SIZE * 2 + 1];
     digest_to_hex(cluster_id, ours);
     digest_to_hex(hello->cluster_id, theirs);
+    if (digest_equal(cluster_id, hello->cluster_id)) {
+        return refuse(refusal, FRAME_REFUSED_CLUSTER,
+                      "node %lu is of another epoch of cluster %s: %llu there, "
+                      "%llu %s; the older one ended with a recovery or a "
+                      "restore",
+                      (unsigned long)hello->id, hello->cluster,
+                      (unsigned long long)hello->epoch,
+                      (unsigned long long)epoch, whose);
+    }
     return refuse(refusal, FRAME_REFUSED_CLUSTER,
                   "node %lu is of another cluster of the name %s: id %s epoch "
                   "%llu there, id %s epoch %llu %s",

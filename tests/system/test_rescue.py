@@ -222,6 +222,8 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
         survivor = cluster.nodes[1]
         until("the old ones refuse it", lambda: "link=refused" in
               survivor.info()["peer_0"])
+        assert "is of another epoch of cluster test" in node.call(
+            "WHY").decode() + survivor.call("WHY").decode()
         status, _, err = ctl("restore", file, conf_of(node)["data-dir"])
         assert status == 1 and "is not empty" in err, err
         before = info["instance"], info["epoch"]
