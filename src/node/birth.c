@@ -65,11 +65,24 @@ static bool make_map(const struct node *node, struct raft_config *map)
     return true;
 }
 
+/* One on the list that was a part of a cluster when it was last heard, though
+ * it may be gone again: its instance counts, and so does what came with it. */
+static const struct peer *someone_born(const struct node *node)
+{
+    for (size_t i = 0; i < node->birth.count; i++) {
+        const struct peer *peer = peers_find(node, node->birth.members[i].id);
+        if (peer != NULL && !digest_is_zero(peer->cluster_id)) {
+            return peer;
+        }
+    }
+    return peers_of_cluster(node);
+}
+
 /* Whether the birth of this map is the one of the cluster that the others on
  * the list are a part of, where they are. */
 static bool is_present_birth(const struct node *node, const struct buf *map)
 {
-    const struct peer *other = peers_of_cluster(node);
+    const struct peer *other = someone_born(node);
     return other == NULL ||
            (other->epoch == 0 &&
             digest_equal(other->cluster_id, digest_of(map->data, map->size)));
@@ -109,7 +122,7 @@ void birth_waiting(struct node *node, struct buf *buf)
         return;
     }
     struct raft_config map;
-    const struct peer *other = peers_of_cluster(node);
+    const struct peer *other = someone_born(node);
     if (other != NULL && make_map(node, &map)) {
         buf_printf(buf,
                    "the cluster was born without this node's data directory: "
