@@ -243,6 +243,9 @@ static void drop_runs(struct raft_log *log, raft_index index)
         gone--;
         log->runs[gone].first = index + 1;
     }
+    if (gone == 0) {
+        return;
+    }
     log->run_count -= gone;
     memmove(log->runs, log->runs + gone, log->run_count * sizeof(*log->runs));
 }
@@ -250,6 +253,9 @@ static void drop_runs(struct raft_log *log, raft_index index)
 static void drop_others(struct raft_log *log, raft_index index)
 {
     size_t gone = other_place(log, index + 1);
+    if (gone == 0) {
+        return; /* there may be no array at all */
+    }
     log->other_count -= gone;
     memmove(log->others, log->others + gone,
             log->other_count * sizeof(*log->others));

@@ -443,7 +443,7 @@ void files_ask(void *context, const struct node_file_request *request)
 
 /* ---- crashes ------------------------------------------------------------ */
 
-static void forget_jobs(struct host *host)
+void files_forget(struct host *host)
 {
     while (host->file_jobs != NULL) {
         struct file_job *job = host->file_jobs;
@@ -475,10 +475,10 @@ void files_crash(struct host *host)
     struct prng *prng = &host->world->prng;
     if (host->shelf != NULL) {
         add_under_way(host);
-        forget_jobs(host);
+        files_forget(host);
         return;
     }
-    forget_jobs(host);
+    files_forget(host);
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct sim_file *file = &host->disk.files[i];
         if (file->number == 0 || file->number == host->disk.snapshot.file) {

@@ -273,9 +273,12 @@ static void world_free(struct world *world)
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         struct host *host = &world->hosts[i];
         if (host->node != NULL) {
+            struct node *node = host->node;
             net_host_gone(host);
-            node_free(host->node);
+            host->node = NULL; /* nobody hears its last words */
+            node_free(node);
         }
+        files_forget(host);
         shelf_close(&host->shelf);
         shelf_close(&host->other_shelf);
         disk_free(&host->disk);

@@ -246,6 +246,8 @@ void files_crash(struct host *host);
  * nobody needs. */
 void files_opened(struct host *host, const char *directory);
 void files_free(struct disk *disk);
+/* What its node asked for is not done any more. */
+void files_forget(struct host *host);
 
 /* ---- the shipped store (shelf.c) ---------------------------------------- */
 
