@@ -18,6 +18,16 @@ static void fire_doubt(struct node *node, struct wheel_timer *timer)
     tell_core(node, list_entry(timer, struct peer, doubt));
 }
 
+void doubt_dropped(struct node *node, struct peer *peer)
+{
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    doubt_end(node, peer);
+    if (status.leader == peer->id) {
+        tell_core(node, peer);
+    }
+}
+
 void doubt_begin(struct node *node, struct peer *peer)
 {
     wheel_set(&node->wheel, &peer->doubt, node->now.mono_us + DOUBT_US,

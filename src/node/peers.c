@@ -101,7 +101,7 @@ void peers_remove(struct node *node, struct peer *peer)
     lose_link(node, peer);
     stop_hearing(node, peer);
     wheel_cancel(&node->wheel, &peer->redial);
-    doubt_end(node, peer);
+    doubt_dropped(node, peer);
     list_remove(&peer->in_node);
     free(peer);
     node->peers_changed++;

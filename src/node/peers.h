@@ -147,6 +147,9 @@ bool contacts_foreign(const struct peer *peer);
 void doubt_begin(struct node *node, struct peer *peer);
 /* Nobody answers there. */
 void doubt_confirm(struct node *node, struct peer *peer);
+/* This node talks with it no longer: if it led, it was removed, and somebody
+ * else is to follow it without a time-out. */
+void doubt_dropped(struct node *node, struct peer *peer);
 /* It lives, or nobody asks any more. */
 void doubt_end(struct node *node, struct peer *peer);
 
