@@ -92,6 +92,25 @@ void install_failed(struct node *node, struct link *link, const char *why);
 const char *install_frame(struct node *node, struct link *link,
                           const struct frame *frame);
 
+/* ---- among the files of sendings ----------------------------------------- */
+
+/* install.c: something was heard from the peer. */
+void install_heard(struct node *node, struct sending *sending);
+/* The peer has it, or needs it no longer: frees it. */
+void install_end(struct node *node, struct sending *sending);
+
+/* install_offer.c: once a round; `offer` and `record` may be there then. */
+void offer_prepare(struct node *node, struct sending *sending);
+void offer_drop(struct node *node, struct sending *sending);
+/* To the peer, if there is a connection. */
+void offer_say(struct sending *sending);
+uint64_t offer_total(const struct frame_offer *offer);
+
+/* install_send.c: once a round; and the peer's WANT: NULL, or what is wrong. */
+void send_pump(struct node *node, struct sending *sending);
+const char *send_wanted(struct node *node, struct sending *sending,
+                        const struct frame *frame);
+
 /* ---- install_take.c, for install.c --------------------------------------- */
 
 const char *take_frame_of_base(struct node *node, const struct frame *frame);

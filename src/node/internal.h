@@ -13,7 +13,8 @@
  *   moved.c    members that are at another address are recorded
  *   progress.c how far a change is, for EVENTS, INFO and WHY
  *   compact.c  the log is cut
- *   install.c  what lies under it goes to a peer; install_take.c comes from one
+ *   install.c  what lies under it goes to a peer: install_offer.c says what,
+ *              install_send.c sends it; install_take.c takes it from one
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each

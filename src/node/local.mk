@@ -24,6 +24,8 @@ src_node_libnode_a_SOURCES = \
 	src/node/health.c \
 	src/node/info.c \
 	src/node/install.c src/node/install.h \
+	src/node/install_offer.c \
+	src/node/install_send.c \
 	src/node/install_take.c \
 	src/node/internal.h \
 	src/node/latency.c src/node/latency.h \

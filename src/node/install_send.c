@@ -1,0 +1,171 @@
+/* The bytes of a record and a snapshot on their way to a peer: as far as it is
+ * ready for them, as fast as snapshot-send-rate allows. */
+#include "node/install.h"
+#include "node/snapshot.h"
+
+static void fire_send_due(struct node *node, struct wheel_timer *timer)
+{
+    (void)node;
+    (void)timer; /* the pump of this turn goes on */
+}
+
+/* False: not before the timer fires. */
+static bool rate_allows(struct node *node)
+{
+    struct install *install = node->install;
+    if (node->settings.send_rate == 0 ||
+        install->send_due_us <= node->now.mono_us) {
+        return true;
+    }
+    wheel_set(&node->wheel, &install->send_due, install->send_due_us,
+              fire_send_due);
+    return false;
+}
+
+static void count_sent(struct node *node, size_t size)
+{
+    struct install *install = node->install;
+    uint64_t rate = node->settings.send_rate;
+    install->sent_bytes += size;
+    if (rate != 0) {
+        uint64_t from_us = install->send_due_us > node->now.mono_us
+                               ? install->send_due_us
+                               : node->now.mono_us;
+        install->send_due_us = from_us + size * 1000000 / rate;
+    }
+}
+
+static void send_chunk(struct node *node, struct sending *sending,
+                       const uint8_t *bytes, size_t size)
+{
+    struct frame_chunk chunk = {.index = sending->offer.index,
+                                .offset = sending->sent,
+                                .bytes = bytes,
+                                .size = size};
+    frame_write_chunk(&sending->link->out, sending->link->version, &chunk);
+    sending->sent += size;
+    count_sent(node, size);
+}
+
+static struct sending *of_serial(const struct node *node, uint64_t serial)
+{
+    list_each(at, following, &node->install->sendings)
+    {
+        struct sending *sending = list_entry(at, struct sending, in_node);
+        if (sending->serial == serial) {
+            return sending;
+        }
+    }
+    return NULL;
+}
+
+static void take_piece(struct node *node, const struct file_ask *ask,
+                       const struct node_file_answer *answer)
+{
+    struct sending *sending = of_serial(node, ask->serial);
+    if (sending == NULL || sending->link == NULL || !sending->wanted) {
+        return; /* asked for another place, or connection */
+    }
+    sending->asked = false;
+    if (answer->result == NODE_FILE_OK && answer->bytes != NULL &&
+        answer->bytes->size > 0) {
+        send_chunk(node, sending, answer->bytes->data, answer->bytes->size);
+        return;
+    }
+    node_note(
+        node, sending->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+        "node %lu cannot be sent the snapshot: this disk does not give it",
+        (unsigned long)sending->peer);
+    sending->complained = true;
+    install_failed(node, sending->link, "the snapshot cannot be read");
+}
+
+/* One piece at a time is read; it is sent when it is here. */
+static void ask_piece(struct node *node, struct sending *sending)
+{
+    struct node_file_request request = {.work = NODE_FILE_READ,
+                                        .snapshot = sending->snapshot->what,
+                                        .offset = sending->sent -
+                                                  sending->offer.record_size,
+                                        .size = FRAME_CHUNK_MAX};
+    struct file_ask ask = {.done = take_piece, .serial = sending->serial};
+    sending->asked = true;
+    file_ask(node, &request, &ask);
+}
+
+static void send_next(struct node *node, struct sending *sending)
+{
+    uint64_t size = sending->offer.record_size;
+    if (sending->sent < size) {
+        uint64_t left = size - sending->sent;
+        send_chunk(node, sending, sending->record->data + sending->sent,
+                   left < FRAME_CHUNK_MAX ? (size_t)left : FRAME_CHUNK_MAX);
+    } else {
+        ask_piece(node, sending);
+    }
+}
+
+/* How far the peer is ready to be sent.  How much of the snapshot it has it
+ * knows once it has the record. */
+static uint64_t limit_of(const struct sending *sending)
+{
+    uint64_t record = sending->offer.record_size;
+    uint64_t limit = sending->want + FRAME_INSTALL_WINDOW;
+    uint64_t total = offer_total(&sending->offer);
+    if (sending->want < record && limit > record) {
+        return record;
+    }
+    return limit < total ? limit : total;
+}
+
+void send_pump(struct node *node, struct sending *sending)
+{
+    while (sending->wanted && !sending->asked &&
+           sending->sent < limit_of(sending) && !link_full(sending->link) &&
+           rate_allows(node)) {
+        send_next(node, sending);
+    }
+}
+
+static void tell_core(struct node *node, raft_id peer, raft_index index)
+{
+    struct raft_event event = {.type = RAFT_EVENT_INSTALLED};
+    event.installed.peer = peer;
+    event.installed.index = index;
+    driver_note(node, &event);
+}
+
+const char *send_wanted(struct node *node, struct sending *sending,
+                        const struct frame *frame)
+{
+    struct frame_want want;
+    if (!frame_read_want(frame, &want)) {
+        return "what it wants is malformed";
+    }
+    install_heard(node, sending);
+    if (want.index != sending->offer.index) {
+        return NULL; /* of an offer before this one */
+    }
+    if (want.done) {
+        tell_core(node, sending->peer, want.index);
+        install_end(node, sending);
+        return NULL;
+    }
+    bool skips = want.offset > sending->sent &&
+                 sending->sent == sending->offer.record_size;
+    if (want.offset > offer_total(&sending->offer) ||
+        (sending->wanted && !skips && want.offset > sending->sent)) {
+        return "it wants what is behind the end";
+    }
+    if (!sending->wanted || skips) {
+        sending->sent = want.offset;
+        sending->asked = false;
+        sending->serial = ++node->install->serial;
+    } else if (want.offset > sending->want) {
+        sending->backoff_us = 0;
+        tell_core(node, sending->peer, 0);
+    }
+    sending->wanted = true;
+    sending->want = want.offset;
+    return NULL;
+}
