@@ -176,6 +176,9 @@ void host_start(struct host *host)
     struct node_settings settings = settings_of(host);
     struct node_start start;
     disk_start(host, &start);
+    if (host->named && start.raft.config_count > 0) {
+        settings.bootstrap = world->bootstrap;
+    }
     struct node_parameters none = {.get = no_parameter, .set = set_nothing};
     char why[256] = "";
     host->life++;

@@ -10,8 +10,8 @@
  *       where a kind of fault or answer never came about in any of them
  *
  * A run is made smaller than its seed draws it with --faults=S (the first
- * phase ends after S seconds), --apps=N, --skip=A-B,C (faults that do not
- * happen) and --store=model|sqlite.
+ * phase ends after S seconds), --apps=N, --operators=N, --skip=A-B,C (faults
+ * that do not happen) and --store=model|sqlite.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -114,6 +114,8 @@ static bool take_argument(struct arguments *arguments, const char *text)
         options->faults_s = strtod(value, NULL);
     } else if ((value = value_of(text, "--apps=")) != NULL) {
         options->apps = (unsigned)strtoul(value, NULL, 10);
+    } else if ((value = value_of(text, "--operators=")) != NULL) {
+        options->operators = (int)strtol(value, NULL, 10);
     } else if ((value = value_of(text, "--skip=")) != NULL) {
         return take_skips(options, value);
     } else if ((value = value_of(text, "--store=")) != NULL) {
@@ -131,7 +133,7 @@ static int usage(void)
             "       sim --seed=N --shrink\n"
             "       sim [--first=N] [--seeds=N] [--jobs=N] [--time=S] "
             "[--twice] [--every] [--progress]\n"
-            "smaller: [--faults=S] [--apps=N] [--skip=A-B,C] "
+            "smaller: [--faults=S] [--apps=N] [--operators=N] [--skip=A-B,C] "
             "[--store=model|sqlite]\n");
     return 2;
 }
@@ -150,6 +152,10 @@ void sim_arguments(const struct sim_options *options, char *text, size_t size)
         used += (size_t)snprintf(text + used, size - used, " --apps=%u",
                                  options->apps);
     }
+    if (options->operators >= 0 && used < size) {
+        used += (size_t)snprintf(text + used, size - used, " --operators=%d",
+                                 options->operators);
+    }
     if (used < size) {
         used += (size_t)snprintf(text + used, size - used, "%s",
                                  stores[options->store]);
@@ -165,7 +171,8 @@ void sim_arguments(const struct sim_options *options, char *text, size_t size)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {
-        .options = {.node = -1}, .many = {.first = 1, .seeds = 100, .jobs = 1}};
+        .options = {.node = -1, .operators = -1},
+        .many = {.first = 1, .seeds = 100, .jobs = 1}};
     for (int i = 1; i < argc; i++) {
         if (!take_argument(&arguments, argv[i])) {
             return usage();

@@ -5,7 +5,9 @@
  * a connection and arrive late through another one, when both ends have been
  * started anew since, and core promises to bear all of it.  So do answers to
  * forwarded requests.  Handshakes and forwarded requests themselves belong to
- * their connection: they are lost with it, and never come twice. */
+ * their connection: they are lost with it, and never come twice.  Nor does a
+ * message outlive the disk of either end: a connection is one between two
+ * instances, as its handshake says. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,9 +38,17 @@ void mangle_release(struct wire_end *to)
 struct late {
     struct host *from;
     struct host *to;
+    uint64_t from_instance;
+    uint64_t to_instance;
     size_t size;
     uint8_t frame[];
 };
+
+static bool same_ends(const struct late *late)
+{
+    return late->from->disk.identity.instance == late->from_instance &&
+           late->to->disk.identity.instance == late->to_instance;
+}
 
 /* Each node speaks only where it has dialled. */
 static struct wire *way(struct world *world, const struct late *late)
@@ -56,7 +66,7 @@ static void arrive_late(struct world *world, void *subject, uint64_t life)
 {
     (void)life;
     struct late *late = subject;
-    struct wire *wire = way(world, late);
+    struct wire *wire = same_ends(late) ? way(world, late) : NULL;
     if (wire != NULL) {
         struct wire_end *to = &wire->end[1];
         world_happened(world, HAPPENED_LATE_FRAME);
@@ -72,6 +82,8 @@ static void send_late(struct world *world, const struct wire *wire,
     struct late *late = x_malloc(sizeof(*late) + size);
     late->from = wire->end[0].host;
     late->to = wire->end[1].host;
+    late->from_instance = late->from->disk.identity.instance;
+    late->to_instance = late->to->disk.identity.instance;
     late->size = size;
     memcpy(late->frame, frame, size);
     uint64_t most = prng_chance(&world->prng, 2) ? LATE_US : LATE_SOON_US;

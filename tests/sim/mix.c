@@ -117,6 +117,14 @@ void mix_draw(struct mix *mix, struct prng *prng,
     if (options->apps > 0 && options->apps < mix->apps) {
         mix->apps = options->apps;
     }
+    /* Where one node is told to begin somebody has to tell it. */
+    unsigned least = mix->alone ? 1 : 0;
+    if (options->operators >= 0 &&
+        (unsigned)options->operators < mix->operators) {
+        mix->operators = (unsigned)options->operators > least
+                             ? (unsigned)options->operators
+                             : least;
+    }
     if (options->store != SIM_STORE_DRAWN) {
         mix->sqlite = options->store == SIM_STORE_SQLITE;
     }

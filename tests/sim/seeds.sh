@@ -10,7 +10,9 @@ if [ -n "${RAFTSC_QUICK:-}" ]; then
     exec "$sim" --first=1 --seeds=60
 fi
 "$sim" --first=1 --seeds=10 --twice
-for seed in $(sed -n 's/^\([0-9][0-9]*\).*/\1/p' "$found"); do
-    "$sim" --seed="$seed" >/dev/null || "$sim" --seed="$seed"
-done
+sed -n 's/^\([0-9][0-9]*\)\(\( --[^ ]*\)*\).*/--seed=\1\2/p' "$found" |
+    while read -r run; do
+        # shellcheck disable=SC2086 # the seed and its options
+        "$sim" $run >/dev/null || "$sim" $run
+    done
 exec "$sim" --first=1 --seeds=300 --every

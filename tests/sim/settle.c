@@ -112,6 +112,49 @@ static void choose_left(struct world *world)
     }
 }
 
+/* ---- who finds whom ----------------------------------------------------- */
+
+/* It is not where the newest configuration has it, and nobody recorded yet
+ * where it is. */
+static bool is_astray(struct world *world, const struct raft_member *member)
+{
+    const struct host *host = &world->hosts[member->id];
+    return !host->left && host_at(world, member->address) != host;
+}
+
+static bool any_astray(struct world *world)
+{
+    const struct config_seen *newest = config_newest(world);
+    for (size_t i = 0; newest != NULL && i < newest->config.count; i++) {
+        if (is_astray(world, &newest->config.members[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that moved while it was alone knows nothing of who joined meanwhile, who
+ * has no list of names to look for it; those that could bring them together
+ * are left.  An operator gives all of them the list. */
+static void tell_names(struct world *world)
+{
+    if (!any_astray(world)) {
+        return;
+    }
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        struct host *host = &world->hosts[i];
+        if (!host->left && !host->listed && !host->named &&
+            host->node != NULL && host->config_index > 0) {
+            world_trace(world, host, "!  is told the names of the list");
+            host->named = true;
+            host_crash(host);
+            host_start(host);
+        }
+    }
+}
+
+/* ---- more of them ------------------------------------------------------- */
+
 static void heal(struct host *host)
 {
     host->left = false;
@@ -140,6 +183,7 @@ void settle_more(struct world *world)
             host_start(&world->hosts[i]);
         }
     }
+    tell_names(world);
 }
 
 void fault_settle(struct world *world)
@@ -161,6 +205,7 @@ void fault_settle(struct world *world)
     for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
         wire->clogged_until_us = 0;
     }
+    tell_names(world);
     for (unsigned i = 0; i < world->mix.apps; i++) {
         app_flee(world->apps[i]);
     }

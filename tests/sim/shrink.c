@@ -1,5 +1,5 @@
 /* A smaller run that violates the same rule: fewer faults, a shorter first
- * phase, fewer apps.
+ * phase, fewer apps and operators.
  *
  * Each trial is a process of its own, for a violation ends it.  Whatever is
  * left out changes what comes after it; what is kept is any run that still
@@ -97,6 +97,17 @@ static void fewer_apps(struct search *search)
     }
 }
 
+static void fewer_operators(struct search *search)
+{
+    for (int operators = 0; operators < 2; operators++) {
+        struct sim_options smaller = search->best;
+        smaller.operators = operators;
+        if (improve(search, &smaller)) {
+            return;
+        }
+    }
+}
+
 static void shorter(struct search *search)
 {
     for (;;) {
@@ -154,6 +165,7 @@ int sim_shrink(const struct sim_options *options)
     }
     printf("fails at %.3f s: %s\n", search.outcome.at_s, search.outcome.rule);
     fewer_apps(&search);
+    fewer_operators(&search);
     shorter(&search);
     fewer_faults(&search,
                  (uint64_t)(search.outcome.at_s * FAULTS_PER_SECOND) + 1);

@@ -38,6 +38,7 @@ struct sim_options {
     int node; /* only this one's lines; -1: all */
     double faults_s;
     unsigned apps;
+    int operators; /* -1: as the seed draws it */
     enum { SIM_STORE_DRAWN, SIM_STORE_MODEL, SIM_STORE_SQLITE } store;
     struct sim_skip skips[SIM_SKIPS_MAX];
     unsigned skip_count;

@@ -275,6 +275,7 @@ struct host {
     char address[32];  /* that it announces */
     unsigned place;    /* where it is now; 0: where it always was */
     bool listed;       /* it has a bootstrap list */
+    bool named;        /* … or only to look others up, once it is a member */
     struct node *node; /* NULL: not running */
     uint64_t life;     /* counts starts and crashes */
     uint64_t paused_until_us;
