@@ -27,7 +27,7 @@ tests_test_store_check_SOURCES = tests/test_store_check.c \
 	$(STORE_MODEL) $(STORE_PLACE)
 tests_test_store_check_LDADD = $(STORE_TEST_LIBS)
 tests_test_store_keys_SOURCES = tests/test_store_keys.c \
-	$(STORE_MODEL) $(STORE_PLACE)
+	tests/crash_vfs.c tests/crash_vfs.h $(STORE_MODEL) $(STORE_PLACE)
 tests_test_store_keys_LDADD = $(STORE_TEST_LIBS)
 tests_test_store_rescue_SOURCES = tests/test_store_rescue.c \
 	$(STORE_MODEL) $(STORE_PLACE)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "check.h"
 #include "core/keys.h"
+#include "crash_vfs.h"
 #include "store/internal.h"
 #include "store_model.h"
 #include "store_place.h"
@@ -198,6 +199,45 @@ static void what_is_undone_is_not_counted(void **state)
     store_close(store);
 }
 
+/* The store takes its base up to entry 120 of those that save() makes. */
+static enum node_save_result move_base(struct store *store)
+{
+    struct node_save save = {.log = {.term = 1,
+                                     .vote = RAFT_ID_NONE,
+                                     .commit = 120,
+                                     .base_dirty = true,
+                                     .base = {.index = 120, .term = 1}}};
+    return model_save(store, &save);
+}
+
+static void a_save_that_finds_no_room_forgets_nothing(void **state)
+{
+    (void)state;
+    struct store_error error = {0};
+    crash_vfs_register();
+    struct store_options options = {.directory = place_directory,
+                                    .version = "test",
+                                    .tail_bytes_max = 1000,
+                                    .key_window = WINDOW,
+                                    .vfs = "crash",
+                                    .list = crash_vfs_list};
+    struct store *store = store_open(&options, &error);
+    assert_non_null(store);
+    save(store, 1, 120, 120);
+    for (int i = 0; i < 3; i++) {
+        crash_vfs_fill(1);
+        assert_int_equal(move_base(store), NODE_SAVE_NO_ROOM);
+        crash_vfs_fill(0);
+    }
+    assert_int_equal(move_base(store), NODE_SAVE_OK);
+    store_close(store);
+    store = store_open(&options, &error);
+    assert_non_null(store);
+    check_keys(store, 0, 120);
+    store_close(store);
+    crash_vfs_forget(place_directory);
+}
+
 static void another_base_brings_its_own_keys(void **state)
 {
     (void)state;
@@ -276,6 +316,7 @@ int main(void)
         WITH_PLACE(a_tail_may_have_more_keys_than_are_remembered),
         WITH_PLACE(keys_outlive_their_rows),
         WITH_PLACE(what_is_undone_is_not_counted),
+        WITH_PLACE(a_save_that_finds_no_room_forgets_nothing),
         WITH_PLACE(another_base_brings_its_own_keys),
         WITH_PLACE(a_backup_has_the_keys_of_what_lies_under_its_log),
         WITH_PLACE(a_key_that_cannot_be_is_found),

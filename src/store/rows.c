@@ -302,10 +302,11 @@ enum node_save_result rows_save(struct store *store,
         return NODE_SAVE_OK;
     }
     rows_must_be_room(store, code);
+    /* Mostly SQLite has rolled it back by itself. */
     if (sqlite3_get_autocommit(store->writer) == 0) {
         run(store, STATEMENT_ROLLBACK);
-        kept_rolled_back(store);
     }
+    kept_rolled_back(store);
     return NODE_SAVE_NO_ROOM;
 }
 
