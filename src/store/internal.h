@@ -5,6 +5,7 @@
  *   schema.c   the database: its pragmas, its version, its statements
  *   upgrade.c  its tables, and the way from each version to the next
  *   rows.c     a save into rows, rows into entries
+ *   given.c    the entries of a save as a table, for one INSERT
  *   sweep.c    rows under the base go
  *   load.c     what was on disk, for the start
  *   stage.c    snapshots in the making
@@ -80,10 +81,11 @@ struct store {
     sqlite3 *writer;
     sqlite3 *reader;
     sqlite3_stmt *statements[STATEMENTS];
-    sqlite3_stmt *select;       /* reader: rows of a range */
-    sqlite3_stmt *select_chain; /* reader: the chain of one row */
-    sqlite3_stmt *select_base;  /* reader: index and chain of the base */
-    int wal_pages;              /* as the last commit left it */
+    sqlite3_stmt *select;          /* reader: rows of a range */
+    sqlite3_stmt *select_chain;    /* reader: the chain of one row */
+    sqlite3_stmt *select_base;     /* reader: index and chain of the base */
+    const struct raft_save *given; /* the rows of given.c; NULL: none */
+    int wal_pages;                 /* as the last commit left it */
     int failure; /* the system's errno of the last statement that failed */
     int64_t kept_count;    /* rows of `keys`, or KEPT_NOT_COUNTED */
     raft_index sweep_upto; /* rows up to here are to go … */
@@ -170,6 +172,8 @@ bool upgrade_along(sqlite3 *db, int version, const char *const *list,
 /* One transaction.  Anything but want of room ends the process. */
 enum node_save_result rows_save(struct store *store,
                                 const struct node_save *save);
+/* The checksum that a row has for *entry. */
+uint32_t rows_checksum(const struct raft_entry *entry);
 void rows_read(struct store *store, struct read_request *request);
 /* `code` ended a statement of the writer's: it was want of room, or the process
  * ends. */
@@ -178,6 +182,12 @@ void rows_must_be_room(struct store *store, int code);
  * owns what is in *entry, in either case. */
 bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry);
 uint64_t store_now_us(void);
+
+/* ---- given.c ------------------------------------------------------------ */
+
+/* Makes the table `given` known to the writer's connection: its rows are the
+ * entries of store->given. */
+bool given_register(struct store *store);
 
 /* ---- sweep.c ------------------------------------------------------------ */
 

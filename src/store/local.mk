@@ -3,6 +3,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/backup.c \
 	src/store/carry.c src/store/carry.h \
 	src/store/check.c \
+	src/store/given.c \
 	src/store/internal.h \
 	src/store/kept.c \
 	src/store/load.c \

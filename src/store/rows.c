@@ -27,7 +27,7 @@ static uint32_t add_blob(uint32_t crc, const struct blob *blob)
     return blob == NULL ? crc : crc32c(crc, blob->data, blob->size);
 }
 
-static uint32_t checksum_of(const struct raft_entry *entry)
+uint32_t rows_checksum(const struct raft_entry *entry)
 {
     uint8_t head[RAFT_ENTRY_HEAD];
     raft_entry_head(entry, head);
@@ -54,28 +54,6 @@ static void bind_blob(sqlite3_stmt *statement, int at, const struct blob *blob)
     const void *data = blob == NULL ? "" : (const void *)blob->data;
     sqlite3_bind_blob64(statement, at, data, blob == NULL ? 0 : blob->size,
                         SQLITE_STATIC);
-}
-
-static int insert_entry(struct store *store, const struct raft_entry *entry,
-                        raft_index commit)
-{
-    sqlite3_stmt *statement = store->statements[STATEMENT_INSERT];
-    sqlite3_bind_int64(statement, 1, (int64_t)entry->index);
-    sqlite3_bind_int64(statement, 2, (int64_t)entry->term);
-    sqlite3_bind_int(statement, 3, entry->kind);
-    sqlite3_bind_int(statement, 4, entry->flags);
-    sqlite3_bind_int64(statement, 5, (int64_t)entry->unix_ms);
-    if (entry->key == NULL) {
-        sqlite3_bind_null(statement, 6);
-    } else {
-        bind_blob(statement, 6, entry->key);
-    }
-    bind_blob(statement, 7, entry->payload);
-    sqlite3_bind_int64(statement, 8, checksum_of(entry));
-    sqlite3_bind_blob(statement, 9, entry->chain.bytes, DIGEST_SIZE,
-                      SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 10, (int64_t)commit);
-    return run(store, STATEMENT_INSERT);
 }
 
 static int insert_config(struct store *store,
@@ -244,10 +222,14 @@ static int save_log(struct store *store, const struct raft_save *log)
     if (code == SQLITE_OK && log->truncate_from != 0) {
         code = truncate_log(store, log->truncate_from);
     }
+    if (code == SQLITE_OK && log->entry_count > 0) {
+        store->given = log;
+        code = run(store, STATEMENT_INSERT);
+        store->given = NULL;
+    }
     for (size_t i = 0; code == SQLITE_OK && i < log->entry_count; i++) {
         const struct raft_entry *entry = &log->entries[i];
-        code = insert_entry(store, entry, log->commit);
-        if (code == SQLITE_OK && entry->kind == RAFT_KIND_CONFIG) {
+        if (entry->kind == RAFT_KIND_CONFIG) {
             struct raft_config_entry config = {.index = entry->index,
                                                .term = entry->term,
                                                .unix_ms = entry->unix_ms,
@@ -345,7 +327,7 @@ bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry)
         .payload = column_blob(statement, 6)};
     bool chained = column_digest(statement, 8, &entry->chain);
     int64_t checksum = sqlite3_column_int64(statement, 7);
-    return chained && checksum == (int64_t)checksum_of(entry);
+    return chained && checksum == (int64_t)rows_checksum(entry);
 }
 
 /* The chain before the first row: NODE_READ_GONE where the base is above it,

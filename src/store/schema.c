@@ -13,7 +13,7 @@ static const char *const sql[STATEMENTS] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_INSERT] = "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
+    [STATEMENT_INSERT] = "INSERT OR FAIL INTO log SELECT * FROM given",
     [STATEMENT_TRUNCATE] = "DELETE FROM log WHERE idx >= ?",
     [STATEMENT_CONFIG] = "INSERT INTO config_history VALUES (?,?,?,?,?)",
     [STATEMENT_CONFIG_TRUNCATE] = "DELETE FROM config_history WHERE idx >= ?",
@@ -194,6 +194,9 @@ static bool open_one(struct store *store, sqlite3 **db, int flags,
 
 static bool prepare_all(struct store *store, struct store_error *error)
 {
+    if (!given_register(store)) {
+        return schema_failed(store, store->writer, error, "no memory");
+    }
     for (int i = 0; i < STATEMENTS; i++) {
         store->statements[i] = schema_prepare(store->writer, sql[i]);
         if (store->statements[i] == NULL) {
