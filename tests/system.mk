@@ -7,6 +7,7 @@ SYSTEM_TESTS = \
 	tests/system/test_errors.py \
 	tests/system/test_errors_forwarded.py \
 	tests/system/test_http.py \
+	tests/system/test_install.py \
 	tests/system/test_member.py \
 	tests/system/test_member_faults.py \
 	tests/system/test_member_returns.py \

@@ -392,7 +392,10 @@ static void an_offer_and_what_is_wanted_of_it_come_back(void **state)
     assert_false(frame_read_offer(&frame, &back));
     frame_parser_free(parser);
     buf_free(&bytes);
-    struct frame_want want = {.index = 7, .offset = 99, .done = true};
+    struct frame_want want = {.index = 7,
+                              .offset = 99,
+                              .done = true,
+                              .decline = FRAME_DECLINE_NO_ROOM};
     frame_write_want(&out, FRAME_VERSION_MAX, &want);
     parser = only_frame(&out, FRAME_WANT, &bytes, &frame);
     struct frame_want wanted;
@@ -400,6 +403,7 @@ static void an_offer_and_what_is_wanted_of_it_come_back(void **state)
     assert_int_equal(wanted.index, 7);
     assert_int_equal(wanted.offset, 99);
     assert_true(wanted.done);
+    assert_int_equal(wanted.decline, FRAME_DECLINE_NO_ROOM);
     frame_parser_free(parser);
     buf_free(&bytes);
     struct frame_chunk chunk = {.index = 7,

@@ -1,5 +1,6 @@
 /* Snapshots in the store, crashed at every write, truncation, sync and unlink
  * of an upload, of its naming, and of a transfer. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -401,6 +402,106 @@ static void what_is_not_as_announced_is_dropped(void **state)
     store_close(store);
 }
 
+/* While the store is closed: it has the file for itself. */
+static struct store *flip(struct store *store, const char *sql)
+{
+    char path[60];
+    sqlite3 *db;
+    store_close(store);
+    snprintf(path, sizeof(path), "%s/snapshot-1.db", live);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "crash"),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    return open_in(live);
+}
+
+static enum node_file_result verify(struct store *store,
+                                    const struct node_snapshot *snapshot)
+{
+    struct node_file_request request = {.work = NODE_FILE_VERIFY,
+                                        .snapshot = *snapshot};
+    return ask(store, &request).result;
+}
+
+static void what_is_damaged_is_found(void **state)
+{
+    (void)state;
+    struct store *store = open_in(live);
+    struct node_snapshot snapshot = make(store, 1, false);
+    struct node_snapshot other = snapshot;
+    name(store, &snapshot);
+    assert_int_equal(verify(store, &snapshot), NODE_FILE_OK);
+    other.sha256[0] ^= 1;
+    assert_int_equal(verify(store, &other), NODE_FILE_CORRUPT);
+    other = snapshot;
+    other.size++;
+    assert_int_equal(verify(store, &other), NODE_FILE_CORRUPT);
+    other.file++;
+    assert_int_equal(verify(store, &other), NODE_FILE_FAILED);
+    /* A row that is not as its checksum says; one that is as it says, and is
+     * not what was written; one that is gone. */
+    store =
+        flip(store, "UPDATE chunk SET checksum = checksum + 1 WHERE seq = 32");
+    assert_int_equal(verify(store, &snapshot), NODE_FILE_CORRUPT);
+    store =
+        flip(store, "UPDATE chunk SET checksum = checksum - 1 WHERE seq = 32");
+    assert_int_equal(verify(store, &snapshot), NODE_FILE_OK);
+    store = flip(store,
+                 "UPDATE chunk SET checksum = (SELECT checksum FROM chunk AS b"
+                 " WHERE b.seq = 3), data = (SELECT data FROM chunk AS b"
+                 " WHERE b.seq = 3) WHERE seq = 4");
+    assert_int_equal(verify(store, &snapshot), NODE_FILE_CORRUPT);
+    store = flip(store, "DELETE FROM chunk WHERE seq = 33");
+    assert_int_equal(verify(store, &snapshot), NODE_FILE_CORRUPT);
+    store_close(store);
+}
+
+/* Of the real disk, which nobody has to fill for that. */
+static void what_will_find_no_room_is_not_begun(void **state)
+{
+    (void)state;
+    struct store_options options = {
+        .directory = live, .id = 1, .address = "here:7000", .version = "test"};
+    static const char *const names[] = {"raft.db", "raft.db-wal",
+                                        "raft.db-shm"};
+    struct store_error error;
+    struct store *store = store_open(&options, &error);
+    char path[80];
+    assert_non_null(store);
+    struct node_file_request request = {
+        .work = NODE_FILE_BEGIN, .received = true, .snapshot = described(1)};
+    request.snapshot.size = (uint64_t)1 << 60;
+    assert_int_equal(ask(store, &request).result, NODE_FILE_NO_ROOM);
+    snprintf(path, sizeof(path), "%s/snapshot-1.db", live);
+    assert_int_not_equal(access(path, F_OK), 0);
+    request.snapshot.size = SIZE;
+    assert_int_equal(ask(store, &request).result, NODE_FILE_OK);
+    assert_int_equal(access(path, F_OK), 0);
+    tell(store, NODE_FILE_ABORT, true, 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    store_close(store);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", live, names[i]);
+        unlink(path);
+    }
+}
+
+static void what_is_left_of_one_that_is_of_no_use_goes(void **state)
+{
+    (void)state;
+    struct store *store = open_in(live);
+    begin(store, 1, true);
+    write_from(store, 1, true, 0);
+    store_close(store);
+    assert_int_equal(files_in(live).databases, 1);
+    store = open_in(live);
+    assert_int_equal(files_in(live).databases, 1);
+    tell(store, NODE_FILE_ABORT, true, 0);
+    assert_int_equal(files_in(live).databases, 0);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +515,12 @@ int main(void)
             a_transfer_of_something_else_begins_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_as_announced_is_dropped,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_damaged_is_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_will_find_no_room_is_not_begun,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_is_left_of_one_that_is_of_no_use_goes, setup, teardown),
     };
     return RUN(tests);
 }

@@ -80,9 +80,7 @@ static void read_done(struct node *node, const struct file_ask *ask,
         request_finish(node, request);
         break;
     case NODE_FILE_CORRUPT:
-        node_note(node, LOG_LEVEL_ERROR,
-                  "the snapshot of entry %llu is damaged on disk",
-                  (unsigned long long)ask->serial);
+        snapshot_damaged(node, ask->serial);
         request_error(node, request, ERROR_CORRUPT,
                       "%llu is the entry of a snapshot that is damaged on this "
                       "node's disk",

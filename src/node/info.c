@@ -60,6 +60,8 @@ static void raft(const struct node *node, struct buf *buf)
          node->snapshot == NULL ? 0 : node->snapshot->what.index);
     line(buf, "snapshot_bytes",
          node->snapshot == NULL ? 0 : node->snapshot->what.size);
+    line(buf, "snapshot_damaged",
+         node->snapshot != NULL && node->snapshot->damaged);
     if (node->upload.state != UPLOAD_NONE) {
         line(buf, "upload_index", node->upload.index);
         line(buf, "upload_bytes", node->upload.bytes);

@@ -1,6 +1,8 @@
 #include "node/install.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "node/snapshot.h"
@@ -13,12 +15,24 @@ void install_init(struct node *node)
 
 /* ---- coming and going --------------------------------------------------- */
 
-static struct sending *find(const struct node *node, raft_id peer)
+struct sending *install_to(const struct node *node, raft_id peer)
 {
     list_each(at, following, &node->install->sendings)
     {
         struct sending *sending = list_entry(at, struct sending, in_node);
         if (sending->peer == peer) {
+            return sending;
+        }
+    }
+    return NULL;
+}
+
+struct sending *install_of_serial(const struct node *node, uint64_t serial)
+{
+    list_each(at, following, &node->install->sendings)
+    {
+        struct sending *sending = list_entry(at, struct sending, in_node);
+        if (sending->serial == serial) {
             return sending;
         }
     }
@@ -39,6 +53,7 @@ void install_end(struct node *node, struct sending *sending)
 {
     hang_up(node, sending);
     offer_drop(node, sending);
+    snapshot_unpin(node, sending->suspect);
     wheel_cancel(&node->wheel, &sending->redial);
     list_remove(&sending->in_node);
     free(sending);
@@ -46,7 +61,7 @@ void install_end(struct node *node, struct sending *sending)
 
 void install_needed(struct node *node, raft_id peer)
 {
-    if (find(node, peer) == NULL) {
+    if (install_to(node, peer) == NULL) {
         struct sending *sending = x_calloc(1, sizeof(*sending));
         sending->peer = peer;
         list_push_back(&node->install->sendings, &sending->in_node);
@@ -92,6 +107,7 @@ static void fire_silence(struct node *node, struct wheel_timer *timer)
 
 void install_heard(struct node *node, struct sending *sending)
 {
+    sending->heard_us = node->now.mono_us;
     wheel_set(&node->wheel, &sending->silence,
               node->now.mono_us + INSTALL_SILENCE_US, fire_silence);
 }
@@ -108,10 +124,25 @@ static void dial(struct node *node, struct sending *sending)
     node->net.dial(node->net.context, link->conn, address);
 }
 
+static uint64_t doubled(uint64_t backoff_us, uint64_t min_us, uint64_t max_us)
+{
+    uint64_t next_us = backoff_us == 0 ? min_us : backoff_us * 2;
+    return next_us < max_us ? next_us : max_us;
+}
+
+static void again_later(struct node *node, struct sending *sending,
+                        uint64_t backoff_us)
+{
+    wheel_set(&node->wheel, &sending->redial,
+              node->now.mono_us +
+                  prng_range(&node->prng, backoff_us / 2, backoff_us),
+              fire_redial);
+}
+
 static struct sending *sending_of(const struct node *node,
                                   const struct link *link)
 {
-    struct sending *sending = find(node, link->from);
+    struct sending *sending = install_to(node, link->from);
     return sending != NULL && sending->link == link ? sending : NULL;
 }
 
@@ -130,17 +161,11 @@ void install_failed(struct node *node, struct link *link, const char *why)
               "the connection that sends node %lu what lies under the log "
               "ended, and is made again: %s",
               (unsigned long)sending->peer, why);
+    snprintf(sending->why, sizeof(sending->why), "%s", why);
     hang_up(node, sending);
-    sending->backoff_us = sending->backoff_us == 0 ? DIAL_BACKOFF_MIN_US
-                                                   : sending->backoff_us * 2;
-    if (sending->backoff_us > DIAL_BACKOFF_MAX_US) {
-        sending->backoff_us = DIAL_BACKOFF_MAX_US;
-    }
-    wheel_set(&node->wheel, &sending->redial,
-              node->now.mono_us + prng_range(&node->prng,
-                                             sending->backoff_us / 2,
-                                             sending->backoff_us),
-              fire_redial);
+    sending->backoff_us =
+        doubled(sending->backoff_us, DIAL_BACKOFF_MIN_US, DIAL_BACKOFF_MAX_US);
+    again_later(node, sending, sending->backoff_us);
 }
 
 void install_greeted(struct node *node, struct link *link)
@@ -154,6 +179,91 @@ void install_greeted(struct node *node, struct link *link)
         offer_say(sending);
     }
 }
+
+/* ---- not now ------------------------------------------------------------ */
+
+void install_put_off(struct node *node, struct sending *sending,
+                     uint64_t max_us, const char *why)
+{
+    bool again = sending->off_why == why;
+    sending->off_us = again ? sending->off_us : 0;
+    sending->off_why = why;
+    node_note(node, again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING,
+              "node %lu is not sent what lies under the log now, but later: %s",
+              (unsigned long)sending->peer, why);
+    snprintf(sending->why, sizeof(sending->why), "%s", why);
+    hang_up(node, sending);
+    offer_drop(node, sending);
+    sending->off_us = doubled(sending->off_us, INSTALL_OFF_MIN_US, max_us);
+    again_later(node, sending, sending->off_us);
+}
+
+static void verified(struct node *node, const struct file_ask *ask,
+                     const struct node_file_answer *answer)
+{
+    struct sending *sending = install_of_serial(node, ask->serial);
+    if (sending == NULL || sending->suspect == NULL) {
+        return;
+    }
+    raft_index index = sending->suspect->what.index;
+    if (answer->result == NODE_FILE_CORRUPT) {
+        snapshot_damaged(node, index);
+    } else if (answer->result == NODE_FILE_OK) {
+        node_note(
+            node, LOG_LEVEL_WARNING,
+            "the snapshot of entry %llu, whose hash node %lu found wrong, "
+            "is sound on this disk: look at the memory and the disk of "
+            "that node, and at the network",
+            (unsigned long long)index, (unsigned long)sending->peer);
+    }
+    snapshot_unpin(node, sending->suspect);
+    sending->suspect = NULL;
+}
+
+static void verify(struct node *node, struct sending *sending,
+                   struct snapshot *suspect)
+{
+    struct node_file_request request = {.work = NODE_FILE_VERIFY,
+                                        .snapshot = suspect->what};
+    struct file_ask ask = {.done = verified, .serial = sending->serial};
+    sending->suspect = suspect;
+    file_ask(node, &request, &ask);
+}
+
+static const char *decline_text(uint8_t decline)
+{
+    switch ((enum frame_decline)decline) {
+    case FRAME_DECLINE_HASH:
+        return "it came whole, and had not the hash that was said";
+    case FRAME_DECLINE_NO_ROOM:
+        return "its disk is full";
+    case FRAME_DECLINE_DISK:
+        return "its disk does not take it";
+    case FRAME_DECLINE_RECORD:
+        return "it cannot read the record";
+    case FRAME_DECLINE_NOT:
+        break;
+    }
+    return "it does not take it";
+}
+
+void install_declined(struct node *node, struct sending *sending,
+                      uint8_t decline)
+{
+    bool whole = decline == FRAME_DECLINE_HASH;
+    struct snapshot *suspect = NULL;
+    if (whole && sending->snapshot != NULL) {
+        suspect = snapshot_pin(sending->snapshot);
+    }
+    install_put_off(node, sending,
+                    whole ? INSTALL_OFF_WHOLE_MAX_US : INSTALL_OFF_MAX_US,
+                    decline_text(decline));
+    if (suspect != NULL) {
+        verify(node, sending, suspect);
+    }
+}
+
+/* ---- frames ------------------------------------------------------------- */
 
 const char *install_frame(struct node *node, struct link *link,
                           const struct frame *frame)
@@ -177,8 +287,14 @@ static void pump(struct node *node, struct sending *sending)
         install_end(node, sending);
         return;
     }
+    if (sending->suspect != NULL ||
+        (sending->link == NULL && sending->redial.at_us != 0)) {
+        return;
+    }
     offer_prepare(node, sending);
-    if (sending->link == NULL && sending->redial.at_us == 0) {
+    if (sending->record == NULL && offer_blocked(node)) {
+        hang_up(node, sending);
+    } else if (sending->record != NULL && sending->link == NULL) {
         dial(node, sending);
     }
     if (sending->link != NULL) {
@@ -220,33 +336,4 @@ raft_index install_holds(const struct node *node)
         }
     }
     return index;
-}
-
-void install_peer_info(const struct node *node, raft_id id, struct buf *buf)
-{
-    const struct sending *sending = find(node, id);
-    if (sending != NULL && sending->record != NULL) {
-        buf_printf(buf,
-                   ",install_index=%llu,install_have=%llu,install_size=%llu",
-                   (unsigned long long)sending->offer.index,
-                   (unsigned long long)sending->want,
-                   (unsigned long long)offer_total(&sending->offer));
-    }
-}
-
-void install_info(const struct node *node, struct buf *buf)
-{
-    const struct install *install = node->install;
-    size_t count = 0;
-    list_each(at, following, &install->sendings)
-    {
-        count++;
-    }
-    buf_printf(buf, "installs_sending:%zu\r\n", count);
-    buf_printf(buf, "installs_sent_bytes:%llu\r\n",
-               (unsigned long long)install->sent_bytes);
-    buf_printf(buf, "install_bytes:%llu\r\n",
-               (unsigned long long)(install->taking.record.size +
-                                    install->taking.have));
-    buf_printf(buf, "installs:%llu\r\n", (unsigned long long)install->taken);
 }

@@ -10,16 +10,28 @@
  *   sending:  IDLE --> DIALLING --HELLO--> OFFERED --WANT--> (chunks) --> done
  *              ^           |                  |
  *              '-back-off--'------lost--------'
- */
+ *
+ * What the peer cannot take (its disk is full; the hash is wrong) it declines:
+ * then it is offered again after a longer while, whatever is present then.
+ * Where a hash was wrong, the leader reads its own file to its end first.  A
+ * snapshot that is damaged here is offered to nobody: who needs it waits until
+ * the app has taken a new one, or another node leads.  The base alone is never
+ * sent in its stead: an app would begin there without what came before. */
 #ifndef RAFTSC_NODE_INSTALL_H
 #define RAFTSC_NODE_INSTALL_H
 
+#include "node/pace.h"
 #include "node/peers.h"
 
 /* Nothing was heard for so long: the connection is given up. */
 #define INSTALL_SILENCE_US ((uint64_t)10 * 1000 * 1000)
 /* A receiver says what it wants at least so often. */
 #define INSTALL_AGAIN_US ((uint64_t)1000 * 1000)
+/* What could not be taken, or given, is offered again after so long at first,
+ * doubled each time; the more so where it came whole each time. */
+#define INSTALL_OFF_MIN_US ((uint64_t)1000 * 1000)
+#define INSTALL_OFF_MAX_US ((uint64_t)8 * 1000 * 1000)
+#define INSTALL_OFF_WHOLE_MAX_US ((uint64_t)300 * 1000 * 1000)
 /* A record of 4 million of the longest keys. */
 #define INSTALL_RECORD_MAX ((uint64_t)1024 * 1024 * 1024)
 
@@ -29,8 +41,11 @@ struct sending {
     raft_id peer;
     struct link *link; /* NULL: none now */
     uint64_t serial;   /* tells the store's answers for it apart */
-    bool complained;   /* the log says already that it cannot be read */
     uint64_t backoff_us;
+    const char *off_why; /* it was put off: why, a constant; NULL: it was not */
+    uint64_t off_us;     /* … for so long */
+    char why[160];       /* that, or why its connection failed; "": neither */
+    struct snapshot *suspect; /* pinned, while the store verifies it */
     struct wheel_timer redial;
     struct wheel_timer silence;
     struct snapshot *snapshot; /* pinned, for the record; NULL: there is none */
@@ -41,6 +56,8 @@ struct sending {
     bool wanted;   /* the peer has said what it wants: */
     uint64_t want; /* it has all before … */
     uint64_t sent; /* … and all before was sent */
+    struct pace pace;
+    uint64_t heard_us;
 };
 
 /* The app's snapshot behind the record, at the receiver. */
@@ -61,11 +78,14 @@ struct taking {
     bool whole; /* `install` is filled */
     struct raft_install install;
     enum taking_file file;
-    uint64_t given;  /* bytes of it that the store was given … */
-    uint64_t have;   /* … and that it has */
-    bool settles;    /* nothing is wanted until it has all that it was given */
-    bool complained; /* the log says already that it cannot be saved */
-    bool named;      /* a save is to name it valid */
+    uint64_t given; /* bytes of it that the store was given … */
+    uint64_t have;  /* … and that it has */
+    bool settles;   /* nothing is wanted until it has all that it was given */
+    struct pace pace;
+    raft_id from;         /* who offered it, or what came last */
+    const char *why;      /* that could not be taken; NULL: it could … */
+    raft_index why_index; /* … which is of no interest behind this entry */
+    bool named;           /* a save is to name it valid */
     struct node_snapshot snapshot; /* READY */
     uint64_t serial;               /* tells the store's answers apart */
     struct wheel_timer again;
@@ -98,10 +118,21 @@ const char *install_frame(struct node *node, struct link *link,
 void install_heard(struct node *node, struct sending *sending);
 /* The peer has it, or needs it no longer: frees it. */
 void install_end(struct node *node, struct sending *sending);
+/* It cannot be gone on with, and is begun anew later, after at most `max_us`;
+ * why is in the log once. */
+void install_put_off(struct node *node, struct sending *sending,
+                     uint64_t max_us, const char *why);
+/* The peer says what it cannot take (enum frame_decline). */
+void install_declined(struct node *node, struct sending *sending,
+                      uint8_t decline);
+struct sending *install_of_serial(const struct node *node, uint64_t serial);
+struct sending *install_to(const struct node *node, raft_id peer);
 
 /* install_offer.c: once a round; `offer` and `record` may be there then. */
 void offer_prepare(struct node *node, struct sending *sending);
 void offer_drop(struct node *node, struct sending *sending);
+/* Nothing can be offered: the snapshot that would be is damaged. */
+bool offer_blocked(const struct node *node);
 /* To the peer, if there is a connection. */
 void offer_say(struct sending *sending);
 uint64_t offer_total(const struct frame_offer *offer);
@@ -116,5 +147,7 @@ const char *send_wanted(struct node *node, struct sending *sending,
 const char *take_frame_of_base(struct node *node, const struct frame *frame);
 void take_pump(struct node *node);
 void take_end(struct node *node);
+/* The offer has a snapshot of the app, be it empty. */
+bool offer_has_snapshot(const struct frame_offer *offer);
 
 #endif

@@ -52,15 +52,29 @@ static void make_record(struct node *node, struct sending *sending,
     offer_say(sending);
 }
 
+static struct snapshot *present(const struct node *node)
+{
+    const struct raft_base *base = raft_base_now(node->raft);
+    return node->snapshot != NULL && node->snapshot->what.index >= base->index
+               ? node->snapshot
+               : NULL;
+}
+
+bool offer_blocked(const struct node *node)
+{
+    const struct snapshot *snapshot = present(node);
+    return snapshot != NULL && snapshot->damaged;
+}
+
 /* What lies under the app's snapshot, where there is one: it begins before the
  * log does, or with it. */
 static void begin_record(struct node *node, struct sending *sending)
 {
     const struct raft_base *base = raft_base_now(node->raft);
     raft_index index = base->index;
-    if (node->snapshot != NULL && node->snapshot->what.index >= index) {
-        sending->snapshot = snapshot_pin(node->snapshot);
-        index = node->snapshot->what.index;
+    if (present(node) != NULL) {
+        sending->snapshot = snapshot_pin(present(node));
+        index = sending->snapshot->what.index;
     }
     const struct raft_entry *entry = raft_entry_at(node->raft, index);
     if (index == base->index) {
@@ -119,7 +133,13 @@ void offer_prepare(struct node *node, struct sending *sending)
     if (sending->record != NULL && sending->offer.index < base->index) {
         offer_drop(node, sending);
     }
-    if (sending->record == NULL) {
+    if (sending->record == NULL && !offer_blocked(node)) {
         begin_record(node, sending);
     }
+}
+
+bool offer_has_snapshot(const struct frame_offer *offer)
+{
+    static const uint8_t none[SHA256_SIZE];
+    return memcmp(offer->snapshot_sha256, none, SHA256_SIZE) != 0;
 }

@@ -47,22 +47,10 @@ static void send_chunk(struct node *node, struct sending *sending,
     count_sent(node, size);
 }
 
-static struct sending *of_serial(const struct node *node, uint64_t serial)
-{
-    list_each(at, following, &node->install->sendings)
-    {
-        struct sending *sending = list_entry(at, struct sending, in_node);
-        if (sending->serial == serial) {
-            return sending;
-        }
-    }
-    return NULL;
-}
-
 static void take_piece(struct node *node, const struct file_ask *ask,
                        const struct node_file_answer *answer)
 {
-    struct sending *sending = of_serial(node, ask->serial);
+    struct sending *sending = install_of_serial(node, ask->serial);
     if (sending == NULL || sending->link == NULL || !sending->wanted) {
         return; /* asked for another place, or connection */
     }
@@ -72,12 +60,13 @@ static void take_piece(struct node *node, const struct file_ask *ask,
         send_chunk(node, sending, answer->bytes->data, answer->bytes->size);
         return;
     }
-    node_note(
-        node, sending->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-        "node %lu cannot be sent the snapshot: this disk does not give it",
-        (unsigned long)sending->peer);
-    sending->complained = true;
-    install_failed(node, sending->link, "the snapshot cannot be read");
+    if (answer->result == NODE_FILE_CORRUPT) {
+        snapshot_damaged(node, sending->snapshot->what.index);
+    }
+    install_put_off(node, sending, INSTALL_OFF_MAX_US,
+                    answer->result == NODE_FILE_CORRUPT
+                        ? "the snapshot is damaged on this disk"
+                        : "this disk does not give the snapshot");
 }
 
 /* One piece at a time is read; it is sent when it is here. */
@@ -146,6 +135,10 @@ const char *send_wanted(struct node *node, struct sending *sending,
     if (want.index != sending->offer.index) {
         return NULL; /* of an offer before this one */
     }
+    if (want.decline != FRAME_DECLINE_NOT) {
+        install_declined(node, sending, want.decline);
+        return NULL;
+    }
     if (want.done) {
         tell_core(node, sending->peer, want.index);
         install_end(node, sending);
@@ -163,9 +156,11 @@ const char *send_wanted(struct node *node, struct sending *sending,
         sending->serial = ++node->install->serial;
     } else if (want.offset > sending->want) {
         sending->backoff_us = 0;
+        sending->why[0] = '\0';
         tell_core(node, sending->peer, 0);
     }
     sending->wanted = true;
     sending->want = want.offset;
+    pace_note(&sending->pace, node->now.mono_us, want.offset);
     return NULL;
 }

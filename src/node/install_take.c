@@ -28,6 +28,14 @@ static void drop_file(struct node *node)
     taking->serial++;
 }
 
+/* What an earlier offer, or process, has left of one. */
+static void drop_leftover(struct node *node)
+{
+    struct node_file_request request = {.work = NODE_FILE_ABORT,
+                                        .received = true};
+    file_ask(node, &request, NULL);
+}
+
 static void forget(struct node *node)
 {
     struct taking *taking = &node->install->taking;
@@ -70,6 +78,7 @@ static void say_progress(struct node *node)
     struct taking *taking = &node->install->taking;
     struct frame_want want = {.index = taking->offer.index,
                               .offset = taking->record.size + taking->have};
+    pace_note(&taking->pace, node->now.mono_us, want.offset);
     say_want(node, &want);
 }
 
@@ -80,6 +89,42 @@ static void fire_again(struct node *node, struct wheel_timer *timer)
     if (node->install->taking.offer.index != 0) {
         say_progress(node);
     }
+}
+
+static const char *decline_text(enum frame_decline decline)
+{
+    switch (decline) {
+    case FRAME_DECLINE_HASH:
+        return "the snapshot had not the hash that was said";
+    case FRAME_DECLINE_NO_ROOM:
+        return "this disk is full, or would be";
+    case FRAME_DECLINE_DISK:
+        return "this disk does not take it";
+    case FRAME_DECLINE_RECORD:
+        return "its record cannot be read";
+    case FRAME_DECLINE_NOT:
+        break;
+    }
+    return "";
+}
+
+/* Whoever sends it ends the connection then, and comes again. */
+static void decline(struct node *node, enum frame_decline decline)
+{
+    struct taking *taking = &node->install->taking;
+    const char *why = decline_text(decline);
+    struct frame_want want = {.index = taking->offer.index,
+                              .decline = (uint8_t)decline};
+    node_note(node, taking->why == why ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+              "what node %lu sends of the state as of entry %llu is not taken: "
+              "%s",
+              (unsigned long)taking->from,
+              (unsigned long long)taking->offer.index, why);
+    taking->why = why;
+    taking->why_index = taking->offer.index;
+    say_want(node, &want);
+    wheel_cancel(&node->wheel, &taking->again);
+    forget(node);
 }
 
 /* ---- what comes --------------------------------------------------------- */
@@ -97,14 +142,19 @@ void install_accepted(struct node *node, struct link *link, struct peer *peer)
     link_greet(node, link);
 }
 
-static bool is_same(const struct frame_offer *a, const struct frame_offer *b)
+static bool is_same_snapshot(const struct frame_offer *a,
+                             const struct frame_offer *b)
 {
     return a->index == b->index && a->term == b->term &&
-           a->record_size == b->record_size &&
-           digest_equal(a->record_digest, b->record_digest) &&
            a->snapshot_size == b->snapshot_size &&
            memcmp(a->snapshot_sha256, b->snapshot_sha256,
                   sizeof(a->snapshot_sha256)) == 0;
+}
+
+static bool is_same(const struct frame_offer *a, const struct frame_offer *b)
+{
+    return is_same_snapshot(a, b) && a->record_size == b->record_size &&
+           digest_equal(a->record_digest, b->record_digest);
 }
 
 static const char *take_offer(struct node *node, const struct frame *frame)
@@ -116,9 +166,15 @@ static const char *take_offer(struct node *node, const struct frame *frame)
         return "an offer of a base is malformed";
     }
     if (!is_same(&offer, &taking->offer)) {
+        /* Another leader's record may say more or less of what is forgotten. */
+        if (is_same_snapshot(&offer, &taking->offer) &&
+            (taking->file == TAKING_BEGINS || taking->file == TAKING_WRITES)) {
+            taking->file = TAKING_NO_FILE; /* the store goes on with it */
+        }
         forget(node);
         taking->offer = offer;
     }
+    taking->from = taking->link->from;
     taking->settles = taking->have < taking->given;
     if (offer.index > node->told && !taking->settles) {
         say_progress(node);
@@ -144,6 +200,13 @@ static const char *take_record(struct taking *taking)
 
 /* ---- the snapshot behind it --------------------------------------------- */
 
+static enum frame_decline decline_of(enum node_file_result result)
+{
+    return result == NODE_FILE_NO_ROOM    ? FRAME_DECLINE_NO_ROOM
+           : result == NODE_FILE_MISMATCH ? FRAME_DECLINE_HASH
+                                          : FRAME_DECLINE_DISK;
+}
+
 /* True: the answer is about what is coming now. */
 static bool is_answer(struct node *node, const struct file_ask *ask,
                       const struct node_file_answer *answer)
@@ -155,18 +218,8 @@ static bool is_answer(struct node *node, const struct file_ask *ask,
     if (answer->result == NODE_FILE_OK) {
         return true;
     }
-    node_note(node, taking->complained ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-              "a snapshot that comes from another node cannot be %s",
-              answer->result == NODE_FILE_NO_ROOM ? "saved: the disk is full"
-              : answer->result == NODE_FILE_MISMATCH
-                  ? "used: it has not the size and hash that were said"
-                  : "saved: this disk does not take it");
-    taking->complained = true;
     taking->file = TAKING_NO_FILE; /* the store has dropped it */
-    if (taking->link != NULL) {
-        install_failed(node, taking->link, "its snapshot cannot be taken");
-    }
-    forget(node);
+    decline(node, decline_of(answer->result));
     return false;
 }
 
@@ -176,7 +229,6 @@ static void end_done(struct node *node, const struct file_ask *ask,
     struct taking *taking = &node->install->taking;
     if (is_answer(node, ask, answer)) {
         taking->snapshot = answer->snapshot;
-        taking->complained = false;
         taking->file = TAKING_READY;
     }
 }
@@ -264,12 +316,6 @@ static const char *write_file(struct node *node,
 
 /* ---- chunks ------------------------------------------------------------- */
 
-static bool has_snapshot(const struct frame_offer *offer)
-{
-    static const uint8_t none[SHA256_SIZE];
-    return memcmp(offer->snapshot_sha256, none, SHA256_SIZE) != 0;
-}
-
 static const char *add_to_record(struct node *node,
                                  const struct frame_chunk *chunk)
 {
@@ -283,12 +329,12 @@ static const char *add_to_record(struct node *node,
         const char *why = take_record(taking);
         if (why != NULL) {
             node_note(node, LOG_LEVEL_ERROR,
-                      "a base from node %lu is refused: %s",
+                      "the record of a base from node %lu cannot be read: %s",
                       (unsigned long)taking->link->from, why);
-            forget(node);
-            return "its base cannot be read";
+            decline(node, FRAME_DECLINE_RECORD);
+            return NULL;
         }
-        if (has_snapshot(&taking->offer)) {
+        if (offer_has_snapshot(&taking->offer)) {
             begin_file(node); /* its answer says what is wanted */
             return NULL;
         }
@@ -349,19 +395,25 @@ static void say_done(struct node *node)
     say_want(node, &want);
     wheel_cancel(&node->wheel, &taking->again);
     node->install->taken += taking->whole;
+    if (taking->file == TAKING_NO_FILE) {
+        drop_leftover(node);
+    }
     forget(node);
 }
 
 void take_pump(struct node *node)
 {
     struct taking *taking = &node->install->taking;
+    if (taking->why != NULL && node->told >= taking->why_index) {
+        taking->why = NULL;
+    }
     if (taking->offer.index == 0) {
         return;
     }
     if (node->told >= taking->offer.index) {
         say_done(node);
     } else if (taking->whole && (taking->file == TAKING_READY ||
-                                 !has_snapshot(&taking->offer))) {
+                                 !offer_has_snapshot(&taking->offer))) {
         note_install(node);
     }
 }

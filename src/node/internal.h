@@ -14,7 +14,8 @@
  *   progress.c how far a change is, for EVENTS, INFO and WHY
  *   compact.c  the log is cut
  *   install.c  what lies under it goes to a peer: install_offer.c says what,
- *              install_send.c sends it; install_take.c takes it from one
+ *              install_send.c sends it; install_take.c takes it from one;
+ *              install_tell.c tells of both
  *   birth.c    the first configuration (raftsc(8), "Birth of a cluster")
  *   session.c  an app's connection; request.c its reply slots, in order
  *   command.c  the table of commands; command_*.c a function for each
@@ -307,10 +308,25 @@ bool install_read(struct node *node, struct node_read_answer *answer);
 void install_flush(struct node *node);
 /* Whoever is sent a base will need the log behind this entry. */
 raft_index install_holds(const struct node *node);
-/* Its lines for INFO. */
+
+/* ---- install_tell.c ------------------------------------------------------ */
+
+/* Its lines for INFO, and for WHY. */
 void install_info(const struct node *node, struct buf *buf);
+void install_why(const struct node *node, struct buf *buf);
 /* For the line of a peer that is sent a base. */
 void install_peer_info(const struct node *node, raft_id id, struct buf *buf);
+
+/* The same, for the metrics. */
+struct install_numbers {
+    uint64_t sending;    /* nodes that are sent a base */
+    uint64_t sent_bytes; /* since the start */
+    uint64_t taken;      /* bases, since the start */
+    uint64_t have;       /* bytes of the one that comes … */
+    uint64_t size;       /* … of so many; 0: none comes … */
+    uint64_t rate;       /* … and so many a second */
+};
+void install_numbers(const struct node *node, struct install_numbers *numbers);
 
 /* ---- birth.c ------------------------------------------------------------ */
 

@@ -26,6 +26,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/install.c src/node/install.h \
 	src/node/install_offer.c \
 	src/node/install_send.c \
+	src/node/install_tell.c \
 	src/node/install_take.c \
 	src/node/internal.h \
 	src/node/latency.c src/node/latency.h \
@@ -33,6 +34,7 @@ src_node_libnode_a_SOURCES = \
 	src/node/metrics.c \
 	src/node/moved.c src/node/moved.h \
 	src/node/node.c src/node/node.h \
+	src/node/pace.c src/node/pace.h \
 	src/node/peers.c src/node/peers.h \
 	src/node/peers_look.c \
 	src/node/peers_send.c \

@@ -78,6 +78,8 @@ static void raft(const struct node *node, struct buf *buf)
           node->snapshot == NULL ? 0 : node->snapshot->what.index);
     gauge(buf, "snapshot_bytes", "Its size.",
           node->snapshot == NULL ? 0 : node->snapshot->what.size);
+    gauge(buf, "snapshot_damaged", "1: it cannot be read from this disk.",
+          node->snapshot != NULL && node->snapshot->damaged);
     counter(buf, "elections_total", "Campaigns begun here.", status.elections);
     gauge(buf, "window_bytes", "Recent entries kept in memory.",
           status.window_bytes);
@@ -130,6 +132,19 @@ static void peers(const struct node *node, struct buf *buf)
             node->counters.peer_bytes_in);
     counter(buf, "peer_bytes_out_total", "Bytes to peers.",
             node->counters.peer_bytes_out);
+}
+
+static void installs(const struct node *node, struct buf *buf)
+{
+    struct install_numbers numbers;
+    install_numbers(node, &numbers);
+    gauge(buf, "installs_sending", "Nodes that are sent a base from here.",
+          numbers.sending);
+    counter(buf, "installs_sent_bytes_total", "Bytes of bases sent.",
+            numbers.sent_bytes);
+    counter(buf, "installs_total", "Bases taken over here.", numbers.taken);
+    gauge(buf, "install_bytes", "Bytes of the base that comes.", numbers.have);
+    gauge(buf, "install_size_bytes", "Its size; 0: none comes.", numbers.size);
 }
 
 static void storage(const struct node *node, struct buf *buf)
@@ -198,6 +213,7 @@ void node_metrics(const struct node *node, struct buf *buf)
     server(node, buf);
     raft(node, buf);
     peers(node, buf);
+    installs(node, buf);
     storage(node, buf);
     apps(node, buf);
 }

@@ -114,6 +114,20 @@ struct snapshot *snapshot_find(const struct node *node, raft_index index)
     return NULL;
 }
 
+void snapshot_damaged(struct node *node, raft_index index)
+{
+    struct snapshot *snapshot = snapshot_find(node, index);
+    if (snapshot == NULL || snapshot->damaged) {
+        return;
+    }
+    snapshot->damaged = true;
+    node_note(node, LOG_LEVEL_ERROR,
+              "the snapshot of entry %llu is damaged on this disk: no node is "
+              "sent it, and apps cannot read all of it; have the app take a "
+              "new one (raftctl snapshot load)",
+              (unsigned long long)index);
+}
+
 /* ---- which one is valid ------------------------------------------------- */
 
 void snapshot_name(struct node *node, const struct node_snapshot *what)

@@ -14,7 +14,8 @@
 struct snapshot {
     struct list in_node;
     struct node_snapshot what;
-    size_t pins; /* by whoever reads it; its file stays so long */
+    size_t pins;  /* by whoever reads it; its file stays so long */
+    bool damaged; /* its bytes are not what was written: nobody is sent it */
 };
 
 void snapshots_init(struct node *node, const struct node_snapshot *present);
@@ -26,6 +27,10 @@ struct snapshot *snapshot_pin(struct snapshot *snapshot);
 void snapshot_unpin(struct node *node, struct snapshot *snapshot);
 /* NULL: it is not here (any more). */
 struct snapshot *snapshot_find(const struct node *node, raft_index index);
+
+/* A reader has found it so: it is in the log, once, and told by WHY and INFO
+ * until a newer one takes its place. */
+void snapshot_damaged(struct node *node, raft_index index);
 
 /* The next save names this file, which is whole and synced, the valid one.  Of
  * two that wait for a save, and of it and the present one, the older goes. */

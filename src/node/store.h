@@ -98,9 +98,11 @@ enum node_file_work {
                         with, also after a restart */
     NODE_FILE_WRITE, /* `bytes` come behind what it has */
     NODE_FILE_END,
-    NODE_FILE_ABORT, /* what was begun is dropped; not answered */
-    NODE_FILE_READ,  /* of a whole one: at most `size` bytes from `offset` */
-    NODE_FILE_DROP   /* a whole one goes; not answered */
+    NODE_FILE_ABORT,  /* what was begun is dropped; not answered */
+    NODE_FILE_READ,   /* of a whole one: at most `size` bytes from `offset` */
+    NODE_FILE_VERIFY, /* a whole one is read to its end: has it the size and
+                         the hash that `snapshot` says? */
+    NODE_FILE_DROP    /* a whole one goes; not answered */
 };
 
 #define NODE_FILE_READ_MAX ((size_t)16 * 1024 * 1024)
@@ -110,7 +112,7 @@ struct node_file_request {
     enum node_file_work work;
     bool received; /* BEGIN, WRITE, END, ABORT: from a node, not from the app */
     /* BEGIN: its index and term, with `received` also its size and hash.
-     * READ, DROP: its number. */
+     * READ, VERIFY, DROP: its number. */
     struct node_snapshot snapshot;
     uint64_t offset;
     size_t size;
@@ -119,8 +121,8 @@ struct node_file_request {
 
 enum node_file_result {
     NODE_FILE_OK,
-    NODE_FILE_NO_ROOM,  /* the disk is full */
-    NODE_FILE_CORRUPT,  /* READ: its bytes are not what was written */
+    NODE_FILE_NO_ROOM,  /* the disk is full, or too full for what is to come */
+    NODE_FILE_CORRUPT,  /* READ, VERIFY: its bytes are not what was written */
     NODE_FILE_MISMATCH, /* END: it has not the size and hash that BEGIN said */
     NODE_FILE_FAILED    /* the disk said no, or nothing was begun */
 };

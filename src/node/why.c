@@ -382,6 +382,7 @@ static void next_for_stranger(const struct why *why)
 
 static void next_for_missing(const struct why *why)
 {
+    const struct node *node = why->node;
     bool stands = why->status.leader != RAFT_ID_NONE;
     if (why->lacking > 0 && leads(why) && why->config->joint) {
         buf_printf(why->out,
@@ -409,6 +410,10 @@ static void next_for_missing(const struct why *why)
                    size_of(&why->missing), text_of(&why->missing),
                    why->spare == 0 ? "one more loss would stop the cluster"
                                    : "the cluster works without");
+    } else if (node->snapshot != NULL && node->snapshot->damaged) {
+        buf_append_text(why->out,
+                        "have the app take a new snapshot on this node "
+                        "(raftctl snapshot load INDEX FILE)\n");
     } else {
         buf_append_text(why->out, "nothing needs to be done\n");
     }
@@ -443,6 +448,7 @@ void node_why(struct node *node, struct buf *buf)
         quorums(&why);
     }
     peer_lines(&why);
+    install_why(node, buf);
     disk_line(&why);
     change_line(&why);
     next_line(&why);

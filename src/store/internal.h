@@ -9,7 +9,8 @@
  *   sweep.c    rows under the base go
  *   load.c     what was on disk, for the start
  *   stage.c    snapshots in the making
- *   snapshot.c those that are whole, and what a start finds of them
+ *   snapshot.c those that are whole, and what a start finds of them; reader.c
+ *              reads them
  *   carry.c    rows and snapshots from one database into another
  *   kept.c     keys: of rows, and those that outlive their rows
  *   place.c    the directory: who holds it, and whether it is fit
@@ -56,6 +57,8 @@ struct file_job {
     struct list in_queue;
     struct node_file_request request;
     struct node_file_answer answer;
+    struct sha256 *sha; /* VERIFY: of the chunks before … */
+    uint64_t seq;       /* … this one */
 };
 
 /* A snapshot in the making: see stage.c. */
@@ -131,6 +134,8 @@ void place_release(struct store *store);
 bool place_sync(const struct store *store, struct store_error *error);
 /* The size of a file; 0 where there is none. */
 uint64_t place_bytes(const char *path, const char *suffix);
+/* The disk has room for so many bytes more, as far as is known. */
+bool place_has_room(const struct store *store, uint64_t bytes);
 /* SQLite's code and the system's errno mean that the disk is full. */
 bool place_want_of_room(int code, int system);
 
@@ -237,6 +242,8 @@ uint64_t snapshot_number(sqlite3 *db, const char *sql);
 /* A file that is whole, to be read; the caller closes it, whatever came of it.
  * Gives SQLite's code. */
 int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db);
+/* A number of its table `snapshot`; 0: none. */
+uint64_t snapshot_named(sqlite3 *db, const char *name);
 /* What it says that it is; index 0 where it says nothing. */
 void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot);
 /* Which one raft.db names, into store->start. */
@@ -252,6 +259,15 @@ void snapshot_list(const char *directory,
                    void (*each)(void *context, const char *name),
                    void *context);
 
+/* ---- reader.c ----------------------------------------------------------- */
+
+void reader_read(struct store *store, struct file_job *job);
+/* False: there is more to do, later. */
+bool reader_verify(struct store *store, struct file_job *job);
+/* Nobody will read it any more. */
+void reader_close(struct store *store, uint64_t file);
+void reader_close_all(struct store *store);
+
 /* ---- stage.c ------------------------------------------------------------ */
 
 /* Its tables, and what says whose file it is. */
@@ -266,6 +282,8 @@ void stage_end(struct store *store, struct stage *stage, struct file_job *job);
 /* With its file, or without. */
 void stage_drop(struct store *store, struct stage *stage);
 void stage_leave(struct stage *stage);
+/* What an earlier process has left of one that another node sent. */
+void stage_drop_leftover(struct store *store);
 
 /* ---- kept.c ------------------------------------------------------------- */
 

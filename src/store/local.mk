@@ -9,6 +9,7 @@ src_store_libstore_a_SOURCES = \
 	src/store/load.c \
 	src/store/offline.c src/store/offline.h \
 	src/store/place.c \
+	src/store/reader.c \
 	src/store/recover.c \
 	src/store/restore.c \
 	src/store/rows.c \

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -135,6 +136,13 @@ bool place_sync(const struct store *store, struct store_error *error)
     return done ||
            failed(error, EXIT_STATUS_DISK, "data-dir %s cannot be synced: %s",
                   store->directory, strerror(why));
+}
+
+bool place_has_room(const struct store *store, uint64_t bytes)
+{
+    struct statvfs found;
+    return statvfs(store->directory, &found) != 0 ||
+           bytes / found.f_frsize < found.f_bavail;
 }
 
 bool place_want_of_room(int code, int system)

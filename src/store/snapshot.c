@@ -1,29 +1,13 @@
-/* Snapshots that are whole: which one is valid, reading, dropping, and what a
- * start finds of them. */
+/* Snapshots that are whole: which one is valid, dropping, and what a start
+ * finds of them. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "store/internal.h"
-
-/* A file that is read: open until it is dropped.  The chunk that was read last
- * is kept, for readers who take it in small pieces. */
-struct reader {
-    struct list in_store;
-    uint64_t file;
-    uint64_t size;
-    uint64_t chunk_bytes;
-    sqlite3 *db;
-    sqlite3_stmt *select;
-    struct buf chunk;
-    uint64_t chunk_seq; /* SNAPSHOT_NO_CHUNK: none */
-};
-
-#define SNAPSHOT_NO_CHUNK UINT64_MAX
 
 /* ---- files -------------------------------------------------------------- */
 
@@ -72,7 +56,7 @@ uint64_t snapshot_number(sqlite3 *db, const char *sql)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
-static uint64_t named(sqlite3 *db, const char *name)
+uint64_t snapshot_named(sqlite3 *db, const char *name)
 {
     char sql[80];
     snprintf(sql, sizeof(sql), "SELECT value FROM snapshot WHERE name = '%s'",
@@ -102,9 +86,9 @@ void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot)
 {
     sqlite3_stmt *statement =
         schema_prepare(db, "SELECT value FROM snapshot WHERE name = 'sha256'");
-    snapshot->index = named(db, "idx");
-    snapshot->term = named(db, "term");
-    snapshot->size = named(db, "size");
+    snapshot->index = snapshot_named(db, "idx");
+    snapshot->term = snapshot_named(db, "term");
+    snapshot->size = snapshot_named(db, "size");
     const char *hex = NULL;
     if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
         hex = (const char *)sqlite3_column_text(statement, 0);
@@ -113,129 +97,6 @@ void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot)
         snapshot->index = 0;
     }
     sqlite3_finalize(statement);
-}
-
-/* ---- reading ------------------------------------------------------------ */
-
-static void close_reader(struct reader *reader)
-{
-    list_remove(&reader->in_store);
-    sqlite3_finalize(reader->select);
-    sqlite3_close(reader->db);
-    buf_free(&reader->chunk);
-    free(reader);
-}
-
-static struct reader *find_reader(struct store *store, uint64_t file)
-{
-    list_each(at, following, &store->readers)
-    {
-        struct reader *reader = list_entry(at, struct reader, in_store);
-        if (reader->file == file) {
-            return reader;
-        }
-    }
-    return NULL;
-}
-
-static struct reader *open_reader(struct store *store, uint64_t file)
-{
-    struct reader *reader = x_calloc(1, sizeof(*reader));
-    reader->file = file;
-    reader->chunk_seq = SNAPSHOT_NO_CHUNK;
-    list_push_back(&store->readers, &reader->in_store);
-    if (snapshot_open(store, file, &reader->db) == SQLITE_OK) {
-        reader->size = named(reader->db, "size");
-        reader->chunk_bytes = named(reader->db, "chunk_bytes");
-        reader->select = schema_prepare(
-            reader->db, "SELECT checksum, data FROM chunk WHERE seq = ?");
-    }
-    if (reader->select == NULL || reader->chunk_bytes == 0) {
-        close_reader(reader);
-        return NULL;
-    }
-    return reader;
-}
-
-static enum node_file_result load_chunk(struct reader *reader, uint64_t seq)
-{
-    if (reader->chunk_seq == seq) {
-        return NODE_FILE_OK;
-    }
-    buf_clear(&reader->chunk);
-    reader->chunk_seq = SNAPSHOT_NO_CHUNK;
-    sqlite3_bind_int64(reader->select, 1, (int64_t)seq);
-    int code = sqlite3_step(reader->select);
-    bool sound = false;
-    if (code == SQLITE_ROW) {
-        const void *data = sqlite3_column_blob(reader->select, 1);
-        size_t size = (size_t)sqlite3_column_bytes(reader->select, 1);
-        sound = sqlite3_column_int64(reader->select, 0) ==
-                (int64_t)crc32c(0, data, size);
-        buf_append(&reader->chunk, data, size);
-    }
-    sqlite3_reset(reader->select);
-    if (sound) {
-        reader->chunk_seq = seq;
-        return NODE_FILE_OK;
-    }
-    return (code & 0xff) == SQLITE_IOERR ? NODE_FILE_FAILED : NODE_FILE_CORRUPT;
-}
-
-static enum node_file_result copy_out(struct reader *reader, uint64_t offset,
-                                      uint8_t *to, size_t size)
-{
-    while (size > 0) {
-        enum node_file_result result =
-            load_chunk(reader, offset / reader->chunk_bytes);
-        size_t at = (size_t)(offset % reader->chunk_bytes);
-        if (result == NODE_FILE_OK && reader->chunk.size <= at) {
-            result = NODE_FILE_CORRUPT;
-        }
-        if (result != NODE_FILE_OK) {
-            return result;
-        }
-        size_t have = reader->chunk.size - at;
-        size_t part = size < have ? size : have;
-        memcpy(to, reader->chunk.data + at, part);
-        to += part;
-        offset += part;
-        size -= part;
-    }
-    return NODE_FILE_OK;
-}
-
-static void read_file(struct store *store, struct file_job *job)
-{
-    const struct node_file_request *request = &job->request;
-    struct reader *reader = find_reader(store, request->snapshot.file);
-    if (reader == NULL) {
-        reader = open_reader(store, request->snapshot.file);
-    }
-    if (reader == NULL) {
-        job->answer.result = NODE_FILE_FAILED;
-        return;
-    }
-    uint64_t left =
-        request->offset < reader->size ? reader->size - request->offset : 0;
-    size_t size = request->size < left ? request->size : (size_t)left;
-    uint8_t *data;
-    struct blob *blob = blob_new(size, &data);
-    job->answer.result = copy_out(reader, request->offset, data, size);
-    if (job->answer.result == NODE_FILE_OK) {
-        job->answer.bytes = blob;
-    } else {
-        blob_free(blob);
-    }
-}
-
-static void drop(struct store *store, uint64_t file)
-{
-    struct reader *reader = find_reader(store, file);
-    if (reader != NULL) {
-        close_reader(reader);
-    }
-    snapshot_unlink(store, file);
 }
 
 /* ---- one request -------------------------------------------------------- */
@@ -256,12 +117,18 @@ bool snapshot_work(struct store *store, struct file_job *job)
         break;
     case NODE_FILE_ABORT:
         stage_drop(store, stage);
+        if (request->received) {
+            stage_drop_leftover(store);
+        }
         break;
     case NODE_FILE_READ:
-        read_file(store, job);
+        reader_read(store, job);
         break;
+    case NODE_FILE_VERIFY:
+        return reader_verify(store, job);
     case NODE_FILE_DROP:
-        drop(store, request->snapshot.file);
+        reader_close(store, request->snapshot.file);
+        snapshot_unlink(store, request->snapshot.file);
         break;
     }
     return true;
@@ -278,9 +145,7 @@ void snapshot_close(struct store *store)
     /* An upload ends with its process; what a node sends is gone on with. */
     stage_drop(store, &store->stages[0]);
     stage_leave(&store->stages[1]);
-    while (!list_empty(&store->readers)) {
-        close_reader(list_entry(store->readers.next, struct reader, in_store));
-    }
+    reader_close_all(store);
 }
 
 /* ---- a start ------------------------------------------------------------ */
@@ -388,8 +253,9 @@ void snapshot_list(const char *directory,
     }
 }
 
-/* What another node was sending may be gone on with.  SQLite undoes the step
- * that was cut off, so it has to be opened as its writer opens it. */
+/* What another node was sending may be gone on with, where it is still of use.
+ * SQLite undoes the step that was cut off, so it has to be opened as its writer
+ * opens it. */
 static bool is_leftover(struct store *store, uint64_t file)
 {
     char path[SNAPSHOT_PATH_SIZE];
@@ -399,12 +265,13 @@ static bool is_leftover(struct store *store, uint64_t file)
     int code =
         sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         store->options.vfs);
-    bool received = code == SQLITE_OK && named(db, "received") == 1;
+    bool received = code == SQLITE_OK && snapshot_named(db, "received") == 1;
     if (received) {
         snapshot_describe(db, &found);
     }
     sqlite3_close(db);
-    if (!received || found.index == 0 || store->leftover.file != 0) {
+    if (!received || found.index <= store->start.raft.commit ||
+        store->leftover.file != 0) {
         return false;
     }
     store->leftover = found;

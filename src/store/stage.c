@@ -65,6 +65,14 @@ void stage_leave(struct stage *stage)
     }
 }
 
+void stage_drop_leftover(struct store *store)
+{
+    if (store->leftover.file != 0) {
+        snapshot_unlink(store, store->leftover.file);
+        store->leftover = (struct node_snapshot){0};
+    }
+}
+
 /* ---- rows --------------------------------------------------------------- */
 
 static int set(struct stage *stage, const char *name, const char *sql_value)
@@ -287,13 +295,10 @@ static void go_on(struct stage *stage, struct file_job *job)
     job->answer.snapshot = stage->snapshot;
 }
 
-/* What is not gone on with goes. */
-static void drop_leftover(struct store *store)
+/* Better now than after gigabytes that fill the disk of a node that works. */
+static bool has_room(const struct store *store, uint64_t bytes)
 {
-    if (store->leftover.file != 0) {
-        snapshot_unlink(store, store->leftover.file);
-        store->leftover = (struct node_snapshot){0};
-    }
+    return store->options.vfs != NULL || place_has_room(store, bytes);
 }
 
 bool stage_begin(struct store *store, struct stage *stage, struct file_job *job)
@@ -314,15 +319,20 @@ bool stage_begin(struct store *store, struct stage *stage, struct file_job *job)
     if (same && stage->hashed < stage->seq && !rehash(stage, &code)) {
         return false;
     }
-    if (same && code == SQLITE_OK) {
+    if (same && code == SQLITE_OK &&
+        has_room(store, wanted->size - stage->have)) {
         go_on(stage, job);
         return true;
     }
     stage_drop(store, stage);
     if (received) {
-        drop_leftover(store);
+        stage_drop_leftover(store);
     }
-    begin_anew(store, stage, job);
+    if (received && !has_room(store, wanted->size)) {
+        job->answer.result = NODE_FILE_NO_ROOM;
+    } else {
+        begin_anew(store, stage, job);
+    }
     return true;
 }
 

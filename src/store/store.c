@@ -116,6 +116,7 @@ static void free_files(struct list *list)
     {
         struct file_job *job = list_entry(at, struct file_job, in_queue);
         blob_free(job->answer.bytes);
+        sha256_free(job->sha);
         free(job);
     }
     list_init(list);

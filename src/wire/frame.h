@@ -191,6 +191,17 @@ struct frame_want {
     raft_index index; /* of the offer that it speaks of */
     uint64_t offset;
     bool done; /* the whole log up to `index` is durable: nothing is wanted */
+    uint8_t decline; /* enum frame_decline; another version may have more */
+};
+
+/* Why it cannot be taken now.  What was said of it before is over: it is
+ * offered again later, on a new connection. */
+enum frame_decline {
+    FRAME_DECLINE_NOT,
+    FRAME_DECLINE_HASH, /* it came whole, and has not the hash of its offer */
+    FRAME_DECLINE_NO_ROOM, /* the disk is full */
+    FRAME_DECLINE_DISK,    /* the disk does not take it */
+    FRAME_DECLINE_RECORD   /* its record cannot be read */
 };
 #define FRAME_INSTALL_WINDOW ((uint64_t)4 * 1024 * 1024)
 #define FRAME_CHUNK_MAX ((size_t)256 * 1024)

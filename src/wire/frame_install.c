@@ -6,6 +6,7 @@
  *                     u64 snapshot size   32 bytes SHA-256 of the snapshot
  *                     (zeros: there is none)
  * WANT:   u16 fixed   u64 index   u64 offset   u8 bits (1 done)
+ *                     u8 decline (0: none; older ones end before it)
  * CHUNK:  u16 fixed   u64 index   u64 offset   then the bytes */
 #include <string.h>
 
@@ -47,6 +48,7 @@ void frame_write_want(struct out *out, uint8_t version,
     buf_append_u64(&buf, want->index);
     buf_append_u64(&buf, want->offset);
     buf_append_u8(&buf, want->done ? DONE : 0);
+    buf_append_u8(&buf, want->decline);
     finish(out, FRAME_WANT, version, &buf, NULL, 0);
 }
 
@@ -93,6 +95,7 @@ bool frame_read_want(const struct frame *frame, struct frame_want *want)
     *want = (struct frame_want){.index = cursor_u64(&fixed),
                                 .offset = cursor_u64(&fixed),
                                 .done = (cursor_u8(&fixed) & DONE) != 0};
+    want->decline = cursor_left(&fixed) > 0 ? cursor_u8(&fixed) : 0;
     return !fixed.bad;
 }
 

@@ -122,6 +122,13 @@ static void begin(struct host *host, const struct node_file_request *request,
     answer->have = file->bytes.size;
 }
 
+/* What was received is not what was sent, and nobody knows where it went
+ * wrong. */
+static bool rots(struct world *world, const struct sim_file *file)
+{
+    return file->received && !world->calm && prng_chance(&world->prng, 10);
+}
+
 static void end(struct sim_file *file, struct node_file_answer *answer)
 {
     struct node_snapshot said = file->what;
@@ -141,6 +148,10 @@ static void work_on(struct host *host, const struct node_file_request *request,
     struct sim_file *file = in_making(&host->disk, request->received);
     if (file == NULL) {
         answer->result = NODE_FILE_FAILED;
+    } else if (request->work == NODE_FILE_END && rots(host->world, file)) {
+        world_happened(host->world, HAPPENED_HASH_WRONG);
+        answer->result = NODE_FILE_MISMATCH;
+        clear(file);
     } else if (request->work == NODE_FILE_END) {
         end(file, answer);
     } else {
@@ -171,6 +182,21 @@ static void read(struct host *host, const struct node_file_request *request,
     answer->bytes = blob_copy(file->bytes.data + offset, count);
 }
 
+static void verify(struct host *host, const struct node_file_request *request,
+                   struct node_file_answer *answer)
+{
+    struct sim_file *file = find(&host->disk, request->snapshot.file);
+    if (file == NULL || !is_same(&file->what, &request->snapshot)) {
+        world_fail(host->world, "a snapshot that is verified is there",
+                   "n%lu verifies file %llu, of entry %llu",
+                   (unsigned long)host->id,
+                   (unsigned long long)request->snapshot.file,
+                   (unsigned long long)request->snapshot.index);
+    }
+    world_happened(host->world, HAPPENED_VERIFIED);
+    answer->result = host->disk.read_fails ? NODE_FILE_FAILED : NODE_FILE_OK;
+}
+
 /* False: it is not answered. */
 static bool carry_out(struct host *host,
                       const struct node_file_request *request,
@@ -195,6 +221,9 @@ static bool carry_out(struct host *host,
         return true;
     case NODE_FILE_READ:
         read(host, request, answer);
+        return true;
+    case NODE_FILE_VERIFY:
+        verify(host, request, answer);
         return true;
     case NODE_FILE_ABORT:
         drop(making);
@@ -307,6 +336,11 @@ static void mirror(struct host *host, const struct node_file_request *request,
         break;
     case NODE_FILE_READ:
         mirror_read(host, request, answer);
+        break;
+    case NODE_FILE_VERIFY:
+        if (answer->result == NODE_FILE_CORRUPT) {
+            wrong(host, request, answer, "sound");
+        }
         break;
     case NODE_FILE_ABORT:
         drop(making);

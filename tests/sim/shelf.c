@@ -310,7 +310,8 @@ bool shelf_file(struct host *host, const struct node_file_request *request,
 {
     struct shelf *shelf = host->shelf;
     struct node_store store = store_node(shelf->store);
-    bool reads = request->work == NODE_FILE_READ;
+    bool reads =
+        request->work == NODE_FILE_READ || request->work == NODE_FILE_VERIFY;
     shelf->file_answer = answer;
     shelf->file_answered = false;
     crash_vfs_fill(
