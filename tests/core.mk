@@ -47,7 +47,14 @@ CORE_CASES = \
 	tests/core/lagging_commit.txt \
 	tests/core/late_append.txt \
 	tests/core/leader_gone.txt \
+	tests/core/leader_gone_as_candidate.txt \
+	tests/core/leader_gone_asked_early.txt \
+	tests/core/leader_gone_asked_too_early.txt \
+	tests/core/leader_gone_at_once.txt \
+	tests/core/leader_gone_at_once_unlike.txt \
 	tests/core/leader_gone_first_lags.txt \
+	tests/core/leader_hangs.txt \
+	tests/core/leader_hangs_first_lags.txt \
 	tests/core/leader_saves_last.txt \
 	tests/core/leader_silent.txt \
 	tests/core/leads_again.txt \

@@ -6,6 +6,10 @@
 /* Between two voters' attempts to follow a leader that is gone: long enough for
  * the first one's election. */
 #define TURN_US ((uint64_t)50 * 1000)
+/* Whoever asks before this node has lost the leader, too, is answered then, if
+ * that is within this part of an election time-out: late, but not so late that
+ * what others have answered meanwhile is no longer true. */
+#define EARLY_PART 4
 
 static void set_state(struct raft *raft, raft_term term, raft_id vote)
 {
@@ -75,13 +79,15 @@ static uint64_t rank_without(const struct raft *raft, raft_id leader)
     return rank;
 }
 
-/* The leader's process is dead, or its way to here: no time-out is waited for.
- * This node withholds its vote no longer, and asks for others' when it is its
- * turn; those who still hear the leader withhold theirs. */
+/* The leader's process is dead, or its way to here, or the process of whom this
+ * node has just helped to lead: no time-out is waited for.  This node withholds
+ * its vote no longer, and asks for others' when it is its turn; those who still
+ * hear the leader withhold theirs, until they have lost it, too. */
 void election_gone(struct raft *raft, raft_id peer)
 {
-    if (raft->role != RAFT_ROLE_FOLLOWER || raft->leader != peer ||
-        !raft_may_campaign(raft)) {
+    bool led = raft->leader == peer ||
+               (raft->leader == RAFT_ID_NONE && raft->vote == peer);
+    if (raft->role != RAFT_ROLE_FOLLOWER || !led || !raft_may_campaign(raft)) {
         return;
     }
     raft->heard_us = 0;
@@ -172,10 +178,147 @@ static void become_pre_candidate(struct raft *raft)
     count_votes(raft); /* a single voter has won already */
 }
 
+void election_answer(struct raft *raft, const struct raft_message *message)
+{
+    bool pre = message->vote_answer.pre;
+    bool granted = message->vote_answer.granted;
+    struct peer *peer = raft_peer(raft, message->from);
+    enum raft_role asks = pre ? RAFT_ROLE_PRE_CANDIDATE : RAFT_ROLE_CANDIDATE;
+    raft_term term = raft->term + (pre && granted);
+    if (peer == NULL || raft->role != asks || message->term != term ||
+        !raft_may_campaign(raft)) {
+        return; /* of an election that is over */
+    }
+    peer->vote = granted ? 1 : -1;
+    count_votes(raft);
+}
+
+/* ---- voting ------------------------------------------------------------- */
+
+/* Section 5.4.1: a candidate's log must hold all that may be committed. */
+static bool up_to_date(const struct raft *raft,
+                       const struct raft_message *message)
+{
+    raft_term term = log_last_term(&raft->log);
+    if (message->vote.last_term != term) {
+        return message->vote.last_term > term;
+    }
+    return message->vote.last_index >= raft->log.last;
+}
+
+/* Somebody else is about to be elected, and an attempt of this node would only
+ * split the votes: it waits a little, but so little that nobody who asks in
+ * vain, once in an election time-out, keeps it from asking.  Of two that ask at
+ * once the one with more in its log goes on, or the one with the lower id.
+ * What that one asks is here before its answer is, so they do not both win. */
+static void make_way(struct raft *raft, const struct raft_message *message)
+{
+    uint64_t part_us = raft->settings.election_timeout_us / EARLY_PART;
+    uint64_t turn_us =
+        raft->now.mono_us + (part_us < TURN_US ? part_us : TURN_US);
+    bool level = message->vote.last_term == log_last_term(&raft->log) &&
+                 message->vote.last_index == raft->log.last;
+    if (raft->role == RAFT_ROLE_PRE_CANDIDATE &&
+        (!level || message->from < raft->settings.id)) {
+        become_follower(raft, raft->term, RAFT_ID_NONE);
+    }
+    if (raft->role == RAFT_ROLE_FOLLOWER && raft->election_us < turn_us) {
+        raft->election_us = turn_us;
+    }
+}
+
+/* Neither this node nor whoever asks hears the leader any more, and this one
+ * has more in its log: it asks before its own time-out. */
+static void go_first(struct raft *raft)
+{
+    if (raft->role == RAFT_ROLE_FOLLOWER && raft->leader != RAFT_ID_NONE &&
+        !election_withheld(raft) && raft_may_campaign(raft)) {
+        raft->election_us = raft->now.mono_us;
+    }
+}
+
+static bool grants(const struct raft *raft, const struct raft_message *message)
+{
+    if (!up_to_date(raft, message)) {
+        return false;
+    }
+    if (message->vote.pre) {
+        return message->term > raft->term;
+    }
+    return raft->leader == RAFT_ID_NONE &&
+           (raft->vote == RAFT_ID_NONE || raft->vote == message->from);
+}
+
+void election_vote(struct raft *raft, const struct raft_message *message)
+{
+    bool pre = message->vote.pre;
+    bool granted = grants(raft, message);
+    if (granted && !pre) {
+        if (raft->vote != message->from) {
+            set_state(raft, raft->term, message->from);
+        }
+        election_reset(raft);
+    }
+    struct raft_message answer =
+        raft_message_to(raft, RAFT_MESSAGE_VOTE_ANSWER, message->from);
+    answer.vote_answer.pre = pre;
+    answer.vote_answer.granted = granted;
+    if (pre && granted) {
+        answer.term = message->term;
+        make_way(raft, message);
+    } else if (pre && message->term > raft->term) {
+        go_first(raft);
+    }
+    raft_send_saved(raft, &answer, 0);
+}
+
+void election_withhold(struct raft *raft, const struct raft_message *message)
+{
+    struct peer *peer = raft_peer(raft, message->from);
+    if (peer == NULL || !message->vote.pre || raft->role == RAFT_ROLE_LEADER) {
+        return;
+    }
+    peer->early = (struct early_ask){
+        .term = message->term,
+        .last_term = message->vote.last_term,
+        .last_index = message->vote.last_index,
+        .until_us = raft->now.mono_us +
+                    raft->settings.election_timeout_us / EARLY_PART};
+}
+
+/* This node hears no leader any more, either: what it was asked before is as
+ * good as asked now. */
+static void answer_early(struct raft *raft)
+{
+    if (election_withheld(raft)) {
+        return;
+    }
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        struct early_ask early = raft->peers[i].early;
+        raft->peers[i].early.term = 0;
+        if (early.term <= raft->term || raft->now.mono_us >= early.until_us) {
+            continue;
+        }
+        struct raft_message ask = {.type = RAFT_MESSAGE_VOTE,
+                                   .from = raft->peers[i].id,
+                                   .to = raft->settings.id,
+                                   .term = early.term};
+        ask.vote.pre = true;
+        ask.vote.last_index = early.last_index;
+        ask.vote.last_term = early.last_term;
+        election_vote(raft, &ask);
+    }
+}
+
+/* ---- time --------------------------------------------------------------- */
+
 void election_tick(struct raft *raft)
 {
-    if (raft->role == RAFT_ROLE_LEADER ||
-        raft->now.mono_us < raft->election_us) {
+    if (raft->role == RAFT_ROLE_LEADER) {
+        return;
+    }
+    answer_early(raft);
+    if (raft->now.mono_us < raft->election_us) {
         return;
     }
     if (!raft_may_campaign(raft)) {
@@ -189,6 +332,23 @@ void election_tick(struct raft *raft)
         return;
     }
     become_pre_candidate(raft);
+}
+
+uint64_t election_deadline_us(const struct raft *raft)
+{
+    uint64_t deadline_us = UINT64_MAX;
+    uint64_t free_us = raft->heard_us + raft->settings.election_timeout_us;
+    if (raft_may_campaign(raft) || raft->leader != RAFT_ID_NONE) {
+        deadline_us = raft->election_us;
+    }
+    for (size_t i = 0; i < raft->peer_count && election_withheld(raft); i++) {
+        const struct early_ask *early = &raft->peers[i].early;
+        if (early->term > raft->term && free_us < early->until_us &&
+            free_us < deadline_us) {
+            deadline_us = free_us;
+        }
+    }
+    return deadline_us;
 }
 
 void election_stall(struct raft *raft, bool stalls)
@@ -216,58 +376,4 @@ void election_now(struct raft *raft, const struct raft_message *message)
     }
     raft->asked = true;
     become_candidate(raft);
-}
-
-/* ---- voting ------------------------------------------------------------- */
-
-/* Section 5.4.1: a candidate's log must hold all that may be committed. */
-static bool up_to_date(const struct raft *raft,
-                       const struct raft_message *message)
-{
-    raft_term term = log_last_term(&raft->log);
-    if (message->vote.last_term != term) {
-        return message->vote.last_term > term;
-    }
-    return message->vote.last_index >= raft->log.last;
-}
-
-void election_vote(struct raft *raft, const struct raft_message *message)
-{
-    bool pre = message->vote.pre;
-    bool granted = up_to_date(raft, message);
-    if (pre) {
-        granted = granted && message->term > raft->term;
-    } else {
-        granted = granted && raft->leader == RAFT_ID_NONE &&
-                  (raft->vote == RAFT_ID_NONE || raft->vote == message->from);
-    }
-    if (granted && !pre) {
-        if (raft->vote != message->from) {
-            set_state(raft, raft->term, message->from);
-        }
-        election_reset(raft);
-    }
-    struct raft_message answer =
-        raft_message_to(raft, RAFT_MESSAGE_VOTE_ANSWER, message->from);
-    answer.vote_answer.pre = pre;
-    answer.vote_answer.granted = granted;
-    if (pre && granted) {
-        answer.term = message->term;
-    }
-    raft_send_saved(raft, &answer, 0);
-}
-
-void election_answer(struct raft *raft, const struct raft_message *message)
-{
-    bool pre = message->vote_answer.pre;
-    bool granted = message->vote_answer.granted;
-    struct peer *peer = raft_peer(raft, message->from);
-    enum raft_role asks = pre ? RAFT_ROLE_PRE_CANDIDATE : RAFT_ROLE_CANDIDATE;
-    raft_term term = raft->term + (pre && granted);
-    if (peer == NULL || raft->role != asks || message->term != term ||
-        !raft_may_campaign(raft)) {
-        return; /* of an election that is over */
-    }
-    peer->vote = granted ? 1 : -1;
-    count_votes(raft);
 }

@@ -22,12 +22,21 @@ struct flight {
     size_t bytes;
 };
 
+/* A pre-vote that was asked for while this node still heard a leader. */
+struct early_ask {
+    raft_term term; /* 0: none was */
+    raft_term last_term;
+    raft_index last_index;
+    uint64_t until_us; /* nobody waits for the answer any more */
+};
+
 /* Another node, as this one sees it.  The link is known in every role; the
  * rest belongs to the present leadership or candidature. */
 struct peer {
     raft_id id;
     bool up;
     int vote; /* what it said to this candidate: 1, -1, 0 nothing yet */
+    struct early_ask early;
     enum raft_peer_state state;
     bool agreed;   /* RAFT_PEER_FETCH: the logs agree below `next` */
     bool fetching; /* a fetch is open */
@@ -259,6 +268,10 @@ void become_follower(struct raft *raft, raft_term term, raft_id leader);
 void election_tick(struct raft *raft);
 void election_saved(struct raft *raft);
 void election_vote(struct raft *raft, const struct raft_message *message);
+/* A vote is asked for, and withheld: the answer may be another one soon. */
+void election_withhold(struct raft *raft, const struct raft_message *message);
+/* When the next step is due for the sake of an election, unless this leads. */
+uint64_t election_deadline_us(const struct raft *raft);
 void election_answer(struct raft *raft, const struct raft_message *message);
 void election_now(struct raft *raft, const struct raft_message *message);
 void election_stall(struct raft *raft, bool stalls);

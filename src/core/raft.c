@@ -349,6 +349,7 @@ static void take_message(struct raft *raft, struct raft_message *message)
     }
     if (message->type == RAFT_MESSAGE_VOTE && !message->vote.transfer &&
         message->term > raft->term && election_withheld(raft)) {
+        election_withhold(raft, message);
         return;
     }
     if (message->term > raft->term && obeys(message)) {
@@ -479,8 +480,8 @@ uint64_t raft_deadline_us(const struct raft *raft)
     uint64_t deadline_us = UINT64_MAX;
     if (raft->role == RAFT_ROLE_LEADER) {
         deadline_us = raft->heartbeat_due_us;
-    } else if (raft_may_campaign(raft) || raft->leader != RAFT_ID_NONE) {
-        deadline_us = raft->election_us;
+    } else {
+        deadline_us = election_deadline_us(raft);
     }
     if (raft->read_retry_us != 0 && raft->read_retry_us < deadline_us) {
         deadline_us = raft->read_retry_us;
