@@ -7,6 +7,9 @@
 
 /* Few enough that their keys are copied within some milliseconds. */
 #define STEP_ENTRIES 2048
+/* While the log grows there is a rest of so many times as long as the step
+ * took: each of the others' saves may have to wait for a step's. */
+#define STEP_REST 4
 
 void compact_init(struct node *node)
 {
@@ -131,13 +134,23 @@ static void note_step(struct node *node, const struct raft_entry *entry)
     driver_note(node, &event);
 }
 
+static raft_index log_end(const struct node *node)
+{
+    struct raft_status status;
+    raft_status(node->raft, &status);
+    return status.last;
+}
+
 void compact_pump(struct node *node)
 {
     struct compact *compact = &node->compact;
-    if (compact->stepping || compact->saved >= compact->target) {
+    if (compact->stepping || compact->rest.at_us != 0 ||
+        compact->saved >= compact->target) {
         return;
     }
     compact->stepping = true;
+    compact->begun_us = node->now.mono_us;
+    compact->end = log_end(node);
     compact->step = compact->target - compact->saved > STEP_ENTRIES
                         ? compact->saved + STEP_ENTRIES
                         : compact->target;
@@ -196,11 +209,31 @@ bool compact_read(struct node *node, struct node_read_answer *answer)
     return true;
 }
 
+static void fire_nothing(struct node *node, struct wheel_timer *timer)
+{
+    (void)node;
+    (void)timer; /* the turn that it brings about is what is wanted */
+}
+
+static void rest(struct node *node)
+{
+    struct compact *compact = &node->compact;
+    uint64_t now_us = node->now.mono_us;
+    if (log_end(node) != compact->end) {
+        wheel_set(&node->wheel, &compact->rest,
+                  now_us + (now_us - compact->begun_us) * STEP_REST,
+                  fire_nothing);
+    }
+}
+
 void compact_saved(struct node *node, raft_index base)
 {
     struct compact *compact = &node->compact;
     compact->saved = base;
     if (base >= compact->step) {
+        if (compact->stepping) {
+            rest(node);
+        }
         compact->stepping = false;
         compact->reading = 0; /* another node's base was faster */
     }

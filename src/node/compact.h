@@ -2,25 +2,30 @@
  *
  * A step is one read of the last entry that is to go, where it is not in
  * memory, and a part of the next save; the next step begins when that is
- * durable.  So ten million entries neither make one long transaction nor keep a
- * commit waiting.  The rows go afterwards (store/sweep.c). */
+ * durable, and while the log grows there is a rest before it.  So ten million
+ * entries neither make one long transaction nor keep a commit waiting.  The
+ * rows go afterwards (store/sweep.c). */
 #ifndef RAFTSC_NODE_COMPACT_H
 #define RAFTSC_NODE_COMPACT_H
 
 #include "base/list.h"
 #include "core/raft.h"
+#include "node/wheel.h"
 
 struct node;
 struct node_read_answer;
 struct request;
 
 struct compact {
-    raft_index target;   /* the base is to get there */
-    raft_index saved;    /* the base that is durable */
-    bool stepping;       /* a step is under way … */
-    raft_index step;     /* … to here … */
-    uint64_t reading;    /* … and waits for this node_read; 0: for its save */
-    struct list waiting; /* requests, by the index that they wait for */
+    raft_index target; /* the base is to get there */
+    raft_index saved;  /* the base that is durable */
+    bool stepping;     /* a step is under way … */
+    raft_index step;   /* … to here … */
+    uint64_t reading;  /* … and waits for this node_read; 0: for its save */
+    uint64_t begun_us; /* it began then … */
+    raft_index end;    /* … and this was the last entry of the log */
+    struct wheel_timer rest; /* on: no step yet */
+    struct list waiting;     /* requests, by the index that they wait for */
 };
 
 void compact_init(struct node *node);

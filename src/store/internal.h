@@ -94,6 +94,8 @@ struct store {
     raft_index sweep_upto; /* rows up to here are to go … */
     bool sweep_due;        /* … and some are still there */
     bool sweep_halted;     /* … but the last slice found no room */
+    uint64_t sweep_at_us;  /* the next slice is due … */
+    uint64_t sweep_rows;   /* … or when `rows` has grown so far from this */
 
     /* What store_start() shows; its arrays are owned. */
     struct node_start start;
@@ -196,6 +198,8 @@ bool given_register(struct store *store);
 
 /* ---- sweep.c ------------------------------------------------------------ */
 
+/* About a millisecond. */
+#define SWEEP_SLICE_ROWS 256
 /* At the start, when the base is known. */
 void sweep_begin(struct store *store);
 /* The base is durable. */

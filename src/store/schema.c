@@ -78,11 +78,14 @@ static bool set_pragmas(struct store *store, struct store_error *error)
     if (!is_wal(db)) {
         return schema_failed(store, db, error, "it does not go into WAL mode");
     }
+    /* Debian's SQLite overwrites what is deleted, which costs the sweep a
+     * fourth of its time. */
     sqlite3_exec(db,
                  "PRAGMA synchronous = FULL;"
                  "PRAGMA wal_autocheckpoint = 0;"
                  "PRAGMA journal_size_limit = -1;"
                  "PRAGMA trusted_schema = OFF;"
+                 "PRAGMA secure_delete = OFF;"
                  "PRAGMA mmap_size = 0;",
                  NULL, NULL, NULL);
     sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);

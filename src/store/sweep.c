@@ -3,16 +3,14 @@
  * The base moves up in the transaction of a save; the rows under it are of no
  * log from then on, and whoever reads knows it.  They go afterwards, in slices
  * so small that a save hardly waits for one, whenever the writer has nothing
- * better to do.  A slice is not synced: one that a crash undoes is done again,
- * and the next save's sync covers it.  The file does not shrink: new rows take
- * the pages that become free. */
+ * better to do, and with rests while it has (worker.c).  A slice is not synced:
+ * one that a crash undoes is done again, and the next save's sync covers it.
+ * The file does not shrink: new rows take the pages that become free. */
 #include <assert.h>
 #include <stdio.h>
 
 #include "store/internal.h"
 
-/* About a millisecond. */
-#define SLICE_ROWS 256
 #define SLICE_BYTES ((int64_t)256 * 1024)
 
 int64_t sweep_number(sqlite3 *db, const char *sql)
@@ -53,7 +51,7 @@ static raft_index end_of_slice(struct store *store)
         schema_prepare(store->writer, "SELECT idx, length(payload) FROM log"
                                       " WHERE idx <= ? ORDER BY idx LIMIT ?");
     sqlite3_bind_int64(rows, 1, (int64_t)store->sweep_upto);
-    sqlite3_bind_int(rows, 2, SLICE_ROWS);
+    sqlite3_bind_int(rows, 2, SWEEP_SLICE_ROWS);
     while (bytes < SLICE_BYTES && sqlite3_step(rows) == SQLITE_ROW) {
         last = (raft_index)sqlite3_column_int64(rows, 0);
         bytes += sqlite3_column_int64(rows, 1);

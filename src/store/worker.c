@@ -23,6 +23,11 @@ static bool wal_is_long(const struct store *store)
 /* A shorter one when nothing was saved for this long. */
 #define IDLE_CHECKPOINT_MS 500
 
+/* While something is being saved every now and then, the sweep rests for so
+ * many times as long as its slice has taken: what is saved hardly meets it. */
+#define SWEEP_REST 4
+#define SWEEP_BUSY_US ((uint64_t)100 * 1000)
+
 static void wake_loop(struct store *store)
 {
     uint64_t one = 1;
@@ -74,24 +79,50 @@ static void sweep(struct store *store)
     store->free_pages = free_pages;
 }
 
-static struct timespec after_ms(long ms)
+/* A slice, the checkpoint that it may call for, and when the next one is due.
+ */
+static void sweep_and_rest(struct store *store)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += ms * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
+    uint64_t begun_us = store_now_us();
+    sweep(store);
+    if (wal_is_long(store)) {
+        checkpoint(store);
+    }
+    uint64_t now_us = store_now_us();
+    bool busy = now_us < store->save_asked_us + SWEEP_BUSY_US;
+    store->sweep_at_us = now_us + (busy ? (now_us - begun_us) * SWEEP_REST : 0);
+    store->sweep_rows = store->rows;
+}
+
+/* As many rows go as come, rest or no rest: the file does not grow while it
+ * has rows that are to go. */
+static bool sweep_may_go_on(const struct store *store)
+{
+    return store->sweep_due &&
+           (store->rows >= store->sweep_rows + SWEEP_SLICE_ROWS ||
+            store_now_us() >= store->sweep_at_us);
+}
+
+static struct timespec timespec_of(uint64_t at_us)
+{
+    return (struct timespec){.tv_sec = (time_t)(at_us / 1000000),
+                             .tv_nsec = (long)(at_us % 1000000) * 1000};
 }
 
 /* Waits for a save; true: none came, and there is a WAL to be put away. */
 static bool wait_for_save(struct store *store)
 {
+    if (store->sweep_due) {
+        struct timespec at = timespec_of(store->sweep_at_us);
+        pthread_cond_timedwait(&store->writer_wakes, &store->mutex, &at);
+        return false;
+    }
     if (store->wal_pages == 0) {
         pthread_cond_wait(&store->writer_wakes, &store->mutex);
         return false;
     }
-    struct timespec at = after_ms(IDLE_CHECKPOINT_MS);
+    struct timespec at =
+        timespec_of(store_now_us() + (uint64_t)IDLE_CHECKPOINT_MS * 1000);
     return pthread_cond_timedwait(&store->writer_wakes, &store->mutex, &at) ==
            ETIMEDOUT;
 }
@@ -108,11 +139,8 @@ static void *write_thread(void *context)
             }
         } else if (store->stopping) {
             break;
-        } else if (store->sweep_due) {
-            sweep(store);
-            if (wal_is_long(store)) {
-                checkpoint(store);
-            }
+        } else if (sweep_may_go_on(store)) {
+            sweep_and_rest(store);
         } else if (wait_for_save(store)) {
             checkpoint(store);
         }
