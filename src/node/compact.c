@@ -10,6 +10,7 @@
 /* While the log grows there is a rest of so many times as long as the step
  * took: each of the others' saves may have to wait for a step's. */
 #define STEP_REST 4
+#define STEP_REST_MAX_US ((uint64_t)50 * 1000)
 
 void compact_init(struct node *node)
 {
@@ -219,9 +220,11 @@ static void rest(struct node *node)
 {
     struct compact *compact = &node->compact;
     uint64_t now_us = node->now.mono_us;
+    uint64_t rest_us = (now_us - compact->begun_us) * STEP_REST;
     if (log_end(node) != compact->end) {
         wheel_set(&node->wheel, &compact->rest,
-                  now_us + (now_us - compact->begun_us) * STEP_REST,
+                  now_us +
+                      (rest_us < STEP_REST_MAX_US ? rest_us : STEP_REST_MAX_US),
                   fire_nothing);
     }
 }

@@ -26,6 +26,7 @@ static bool wal_is_long(const struct store *store)
 /* While something is being saved every now and then, the sweep rests for so
  * many times as long as its slice has taken: what is saved hardly meets it. */
 #define SWEEP_REST 4
+#define SWEEP_REST_MAX_US ((uint64_t)1000 * 1000)
 #define SWEEP_BUSY_US ((uint64_t)100 * 1000)
 
 static void wake_loop(struct store *store)
@@ -89,8 +90,13 @@ static void sweep_and_rest(struct store *store)
         checkpoint(store);
     }
     uint64_t now_us = store_now_us();
-    bool busy = now_us < store->save_asked_us + SWEEP_BUSY_US;
-    store->sweep_at_us = now_us + (busy ? (now_us - begun_us) * SWEEP_REST : 0);
+    uint64_t rest_us = (now_us - begun_us) * SWEEP_REST;
+    if (now_us >= store->save_asked_us + SWEEP_BUSY_US) {
+        rest_us = 0;
+    } else if (rest_us > SWEEP_REST_MAX_US) {
+        rest_us = SWEEP_REST_MAX_US;
+    }
+    store->sweep_at_us = now_us + rest_us;
     store->sweep_rows = store->rows;
 }
 
