@@ -1,4 +1,5 @@
 #include "base/blob.h"
+#include "base/buf.h"
 
 #include "check.h"
 
@@ -38,6 +39,24 @@ static void a_small_slice_is_a_copy(void **state)
     blob_free(slice);
 }
 
+static void a_buffer_is_taken_and_not_copied(void **state)
+{
+    (void)state;
+    size_t before = blob_bytes_total();
+    struct buf buf = {0};
+    buf_append_text(&buf, "a buffer's bytes");
+    struct blob *blob = blob_take(&buf);
+    assert_null(buf.data);
+    assert_int_equal(buf.size, 0);
+    assert_int_equal(blob->size, 16);
+    assert_memory_equal(blob->data, "a buffer's bytes", 16);
+    blob_free(blob);
+    blob = blob_take(&buf);
+    assert_int_equal(blob->size, 0);
+    blob_free(blob);
+    assert_int_equal(blob_bytes_total(), before);
+}
+
 static void it_lives_until_the_last_holder_lets_go(void **state)
 {
     (void)state;
@@ -56,6 +75,7 @@ int main(void)
         cmocka_unit_test(a_copy_has_the_bytes_and_one_reference),
         cmocka_unit_test(a_large_slice_shares_and_keeps_its_parent),
         cmocka_unit_test(a_small_slice_is_a_copy),
+        cmocka_unit_test(a_buffer_is_taken_and_not_copied),
         cmocka_unit_test(it_lives_until_the_last_holder_lets_go),
     };
     return RUN(tests);

@@ -1,4 +1,4 @@
-#include "base/sha256.h"
+#include "base/hasher.h"
 
 #include <stdlib.h>
 
@@ -79,6 +79,33 @@ static void pieces_of_any_size_make_the_same(void **state)
     sha256_free(sha);
 }
 
+static void a_thread_makes_the_same(void **state)
+{
+    (void)state;
+    static uint8_t bytes[300001];
+    uint8_t wanted[SHA256_SIZE];
+    uint8_t hash[SHA256_SIZE];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i * i >> 5);
+    }
+    sha256_plain(bytes, sizeof(bytes), wanted);
+    for (int threaded = 0; threaded < 2; threaded++) {
+        struct hasher *hasher = hasher_new(threaded == 1);
+        for (int time = 0; time < 2; time++) {
+            for (size_t at = 0; at < sizeof(bytes); at += 1000) {
+                size_t left = sizeof(bytes) - at;
+                hasher_add(hasher, bytes + at, left < 1000 ? left : 1000);
+            }
+            hasher_add(hasher, bytes, 0);
+            hasher_end(hasher, hash);
+            assert_memory_equal(hash, wanted, SHA256_SIZE);
+        }
+        hasher_add(hasher, bytes, 1); /* and is freed without its end */
+        hasher_free(hasher);
+    }
+    hasher_free(NULL);
+}
+
 static void hex_is_read_back_and_nothing_else(void **state)
 {
     (void)state;
@@ -101,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_messages_have_their_hashes),
         cmocka_unit_test(pieces_of_any_size_make_the_same),
+        cmocka_unit_test(a_thread_makes_the_same),
         cmocka_unit_test(hex_is_read_back_and_nothing_else),
     };
     return RUN(tests);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 /* A part smaller than this is copied: a large parent that is kept alive for a
@@ -49,6 +50,20 @@ struct blob *blob_copy(const void *data, size_t size)
     return blob;
 }
 
+struct blob *blob_take(struct buf *buf)
+{
+    if (buf->size == 0) {
+        buf_free(buf);
+        return blob_copy(NULL, 0);
+    }
+    struct blob *blob = x_malloc(sizeof(*blob));
+    *blob = (struct blob){.data = x_realloc(buf->data, buf->size),
+                          .size = buf->size,
+                          .references = 1};
+    *buf = (struct buf){0};
+    return count(blob);
+}
+
 struct blob *blob_slice(struct blob *parent, size_t offset, size_t size)
 {
     assert(offset <= parent->size);
@@ -76,6 +91,9 @@ void blob_free(struct blob *blob)
 {
     while (blob != NULL && --blob->references == 0) {
         struct blob *parent = blob->parent;
+        if (parent == NULL && blob->data != (const uint8_t *)(blob + 1)) {
+            free((void *)(uintptr_t)blob->data); /* taken */
+        }
         atomic_fetch_sub_explicit(&bytes_total, footprint(blob),
                                   memory_order_relaxed);
         free(blob);

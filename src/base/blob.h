@@ -26,6 +26,10 @@ struct blob *blob_new(size_t size, uint8_t **data);
 /* The same, filled with a copy of `data`. */
 struct blob *blob_copy(const void *data, size_t size);
 
+/* One of all bytes of *buf, which it takes: *buf is empty then. */
+struct buf;
+struct blob *blob_take(struct buf *buf);
+
 /* A blob of the bytes offset .. offset + size - 1 of `parent`, with one
  * reference.  Keeps `parent` alive, or copies where the part is small. */
 struct blob *blob_slice(struct blob *parent, size_t offset, size_t size);

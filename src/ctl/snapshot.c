@@ -10,12 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hasher.h"
 #include "base/mem.h"
 #include "ctl/progress.h"
 
 #define PIECE ((size_t)1024 * 1024)
 /* Pieces on their way: so many hide the time that one takes. */
 #define WINDOW 8
+/* So much goes to the disk in one go. */
+#define STEP ((uint64_t)16 * 1024 * 1024)
 #define NEW_FILE_MODE 0640
 
 static bool is_standard(const char *file)
@@ -79,7 +82,7 @@ static void queue_read(struct ctl *ctl, const struct snapshot_description *what,
 }
 
 static enum ctl_status take_piece(struct ctl *ctl, const char *file, int fd,
-                                  struct sha256 *sha, uint64_t *done)
+                                  struct hasher *hasher, uint64_t *done)
 {
     struct resp_value reply;
     enum ctl_status status = next_reply(ctl, false, &reply);
@@ -88,34 +91,48 @@ static enum ctl_status take_piece(struct ctl *ctl, const char *file, int fd,
         return status;
     if (reply.type != RESP_BULK || reply.size == 0)
         status = ctl_strange();
-    else if (!write_all(fd, reply.data, reply.size))
-        status = file_failed(file, "it cannot be written");
-    else
-        sha256_add(sha, reply.data, reply.size);
-    /* On its way to the disk already: the sync at the end is short, and the
-     * node's own, on the same disk, do not wait behind gigabytes. */
-    if (status == CTL_DONE)
-        sync_file_range(fd, (off_t)*done, (off_t)reply.size,
-                        SYNC_FILE_RANGE_WRITE);
+    else {
+        hasher_add(hasher, reply.data, reply.size);
+        if (!write_all(fd, reply.data, reply.size))
+            status = file_failed(file, "it cannot be written");
+        hasher_wait(hasher);
+    }
     *done += reply.size;
     resp_value_clear(&reply);
     return status;
 }
 
+/* On its way to the disk already, and what came a step before is there: the
+ * sync at the end is short, and the node's own, on the same disk, do not wait
+ * behind gigabytes. */
+static void push_out(int fd, uint64_t done, uint64_t *pushed)
+{
+    if (done < *pushed + STEP)
+        return;
+    sync_file_range(fd, (off_t)*pushed, (off_t)(done - *pushed),
+                    SYNC_FILE_RANGE_WRITE);
+    if (*pushed >= STEP)
+        sync_file_range(fd, (off_t)(*pushed - STEP), (off_t)STEP,
+                        SYNC_FILE_RANGE_WAIT_BEFORE);
+    *pushed = done;
+}
+
 static enum ctl_status take_pieces(struct ctl *ctl,
                                    const struct snapshot_description *what,
-                                   const char *file, int fd, struct sha256 *sha)
+                                   const char *file, int fd,
+                                   struct hasher *hasher)
 {
     struct progress progress;
     enum ctl_status status = CTL_DONE;
-    uint64_t asked = 0, done = 0;
+    uint64_t asked = 0, done = 0, pushed = 0;
 
     progress_start(&progress, what->size);
     while (status == CTL_DONE && done < what->size) {
         while (asked < what->size && asked < done + WINDOW * PIECE)
             queue_read(ctl, what, &asked);
         progress_draw_bytes(&progress, done);
-        status = take_piece(ctl, file, fd, sha, &done);
+        status = take_piece(ctl, file, fd, hasher, &done);
+        push_out(fd, done, &pushed);
         if (status != CTL_DONE)
             progress_hide(&progress);
     }
@@ -127,13 +144,13 @@ static enum ctl_status save_to(struct ctl *ctl,
                                const struct snapshot_description *what,
                                const char *file, int fd)
 {
-    struct sha256 *sha = sha256_new();
-    enum ctl_status status = take_pieces(ctl, what, file, fd, sha);
+    struct hasher *hasher = hasher_new(true);
+    enum ctl_status status = take_pieces(ctl, what, file, fd, hasher);
     uint8_t hash[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
 
-    sha256_end(sha, hash);
-    sha256_free(sha);
+    hasher_end(hasher, hash);
+    hasher_free(hasher);
     sha256_to_hex(hash, hex);
     if (status == CTL_DONE && strcmp(hex, what->sha256) != 0) {
         ctl_complain("what came has the SHA-256 %s, and not %s as the node "
@@ -200,7 +217,7 @@ struct load {
     struct ctl *ctl;
     const char *file;
     int fd;
-    struct sha256 *sha;
+    struct hasher *hasher;
     struct progress progress;
     uint64_t sent;
     unsigned open; /* pieces that are not answered yet */
@@ -245,19 +262,23 @@ static void send_piece(struct load *load, const uint8_t *data, size_t size)
     const struct client_word words[] = {
         {"SNAPSHOT", 8}, {"WRITE", 5}, {data, size}};
 
+    hasher_add(load->hasher, data, size);
     client_queue(load->ctl->client, words, 3);
-    sha256_add(load->sha, data, size);
     load->sent += size;
     load->open++;
 }
 
 static enum ctl_status send_pieces(struct load *load)
 {
-    uint8_t *data = x_malloc(PIECE);
+    /* While one is hashed the next one is read. */
+    uint8_t *pieces[2] = {x_malloc(PIECE), x_malloc(PIECE)};
     enum ctl_status status = CTL_DONE;
+    unsigned turn = 0;
     ssize_t got = 1;
 
     while (status == CTL_DONE && got > 0) {
+        uint8_t *data = pieces[turn++ % 2];
+
         got = read_piece(load->fd, data);
         if (got < 0)
             status = file_failed(load->file, "it cannot be read");
@@ -267,7 +288,9 @@ static enum ctl_status send_pieces(struct load *load)
             status = take_answer(load);
     }
     progress_hide(&load->progress);
-    free(data);
+    hasher_wait(load->hasher);
+    free(pieces[0]);
+    free(pieces[1]);
     return status;
 }
 
@@ -318,11 +341,11 @@ enum ctl_status snapshot_bytes_load(struct ctl *ctl, uint64_t index,
         load.fd = open(file, O_RDONLY | O_CLOEXEC);
     if (load.fd < 0)
         return file_failed(file, "it cannot be opened");
-    load.sha = sha256_new();
+    load.hasher = hasher_new(true);
     status = load_from(&load, index);
-    sha256_end(load.sha, hash);
+    hasher_end(load.hasher, hash);
     sha256_to_hex(hash, sha256);
-    sha256_free(load.sha);
+    hasher_free(load.hasher);
     if (!standard)
         close(load.fd);
     return status;

@@ -25,7 +25,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "base/sha256.h"
+#include "base/hasher.h"
 #include "store/offline.h"
 #include "store/store.h"
 
@@ -67,12 +67,15 @@ struct stage {
     sqlite3_stmt *insert;
     struct node_snapshot snapshot;
     bool received;
-    size_t chunk_bytes; /* of a row */
-    uint64_t have;      /* bytes */
-    uint64_t seq;       /* of the next row */
-    struct buf chunk;   /* what has not filled a row yet */
-    struct sha256 *sha; /* of the first `hashed` rows, or of all bytes */
+    size_t chunk_bytes;    /* of a row */
+    uint64_t have;         /* bytes */
+    uint64_t seq;          /* of the next row */
+    struct buf chunk;      /* what has not filled a row yet */
+    struct hasher *hasher; /* of the first `hashed` rows, or of all bytes */
     uint64_t hashed;
+    int fd;             /* of the same file, to push its pages out; or -1 */
+    uint64_t pushed;    /* its bytes before were on their way to the disk … */
+    uint64_t pushed_by; /* … by the last step, from here on */
 };
 
 struct store {

@@ -84,52 +84,93 @@ void reader_close_all(struct store *store)
     }
 }
 
+/* The row of a chunk, borrowed until the statement is reset. */
+static enum node_file_result find_chunk(struct reader *reader, uint64_t seq,
+                                        const void **data, size_t *size)
+{
+    sqlite3_bind_int64(reader->select, 1, (int64_t)seq);
+    int code = sqlite3_step(reader->select);
+    if (code == SQLITE_ROW) {
+        *data = sqlite3_column_blob(reader->select, 1);
+        *size = (size_t)sqlite3_column_bytes(reader->select, 1);
+        if (sqlite3_column_int64(reader->select, 0) ==
+            (int64_t)crc32c(0, *data, *size)) {
+            return NODE_FILE_OK;
+        }
+    }
+    return (code & 0xff) == SQLITE_IOERR ? NODE_FILE_FAILED : NODE_FILE_CORRUPT;
+}
+
 static enum node_file_result load_chunk(struct reader *reader, uint64_t seq)
 {
+    const void *data;
+    size_t size;
     if (reader->chunk_seq == seq) {
         return NODE_FILE_OK;
     }
     buf_clear(&reader->chunk);
     reader->chunk_seq = SNAPSHOT_NO_CHUNK;
-    sqlite3_bind_int64(reader->select, 1, (int64_t)seq);
-    int code = sqlite3_step(reader->select);
-    bool sound = false;
-    if (code == SQLITE_ROW) {
-        const void *data = sqlite3_column_blob(reader->select, 1);
-        size_t size = (size_t)sqlite3_column_bytes(reader->select, 1);
-        sound = sqlite3_column_int64(reader->select, 0) ==
-                (int64_t)crc32c(0, data, size);
+    enum node_file_result result = find_chunk(reader, seq, &data, &size);
+    if (result == NODE_FILE_OK) {
         buf_append(&reader->chunk, data, size);
+        reader->chunk_seq = seq;
     }
     sqlite3_reset(reader->select);
-    if (sound) {
-        reader->chunk_seq = seq;
-        return NODE_FILE_OK;
+    return result;
+}
+
+/* All of one, straight to where it is wanted. */
+static enum node_file_result copy_chunk(struct reader *reader, uint64_t seq,
+                                        uint8_t *to)
+{
+    const void *data;
+    size_t size;
+    enum node_file_result result = find_chunk(reader, seq, &data, &size);
+    if (result == NODE_FILE_OK && size != reader->chunk_bytes) {
+        result = NODE_FILE_CORRUPT; /* only the last one may be shorter */
+    } else if (result == NODE_FILE_OK) {
+        memcpy(to, data, size);
     }
-    return (code & 0xff) == SQLITE_IOERR ? NODE_FILE_FAILED : NODE_FILE_CORRUPT;
+    sqlite3_reset(reader->select);
+    return result;
+}
+
+/* A part of one, which is kept: who reads in small pieces comes again. */
+static enum node_file_result copy_part(struct reader *reader, uint64_t offset,
+                                       uint8_t *to, size_t *part)
+{
+    enum node_file_result result =
+        load_chunk(reader, offset / reader->chunk_bytes);
+    size_t at = (size_t)(offset % reader->chunk_bytes);
+    if (result != NODE_FILE_OK) {
+        return result;
+    }
+    if (reader->chunk.size <= at) {
+        return NODE_FILE_CORRUPT;
+    }
+    size_t have = reader->chunk.size - at;
+    *part = *part < have ? *part : have;
+    memcpy(to, reader->chunk.data + at, *part);
+    return NODE_FILE_OK;
 }
 
 static enum node_file_result copy_out(struct reader *reader, uint64_t offset,
                                       uint8_t *to, size_t size)
 {
-    while (size > 0) {
-        enum node_file_result result =
-            load_chunk(reader, offset / reader->chunk_bytes);
-        size_t at = (size_t)(offset % reader->chunk_bytes);
-        if (result == NODE_FILE_OK && reader->chunk.size <= at) {
-            result = NODE_FILE_CORRUPT;
+    enum node_file_result result = NODE_FILE_OK;
+    while (size > 0 && result == NODE_FILE_OK) {
+        size_t part = size;
+        if (offset % reader->chunk_bytes == 0 && size >= reader->chunk_bytes) {
+            part = (size_t)reader->chunk_bytes;
+            result = copy_chunk(reader, offset / reader->chunk_bytes, to);
+        } else {
+            result = copy_part(reader, offset, to, &part);
         }
-        if (result != NODE_FILE_OK) {
-            return result;
-        }
-        size_t have = reader->chunk.size - at;
-        size_t part = size < have ? size : have;
-        memcpy(to, reader->chunk.data + at, part);
         to += part;
         offset += part;
         size -= part;
     }
-    return NODE_FILE_OK;
+    return result;
 }
 
 void reader_read(struct store *store, struct file_job *job)

@@ -9,16 +9,19 @@
  *   chunk (seq, checksum, data)   its bytes, chunk_bytes in each row but the
  *                                 last; checksum is the CRC32C of data
  *
- * What is written is committed and synced in steps of a few MiB, so that a sync
- * of raft.db never finds gigabytes of dirty pages in its way.  What another
- * node sent up to the last step is still there after a crash: a rollback
- * journal does that for the price of some syncs and a few pages, as what is
- * appended needs no undoing.  An upload that is cut off is removed: it has
- * none. */
+ * What is written is committed in steps of a few MiB, and goes to the disk with
+ * them, so that a sync of raft.db never finds gigabytes of dirty pages in its
+ * way.  What another node sent is synced with each step, and is still there
+ * after a crash: a rollback journal does that for the price of some syncs and a
+ * few pages, as what is appended needs no undoing.  An upload that is cut off
+ * is removed: it has no journal, and is synced at its end. */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "store/internal.h"
@@ -44,9 +47,12 @@ static void close_stage(struct stage *stage)
 {
     sqlite3_finalize(stage->insert);
     sqlite3_close(stage->db);
-    sha256_free(stage->sha);
+    if (stage->fd >= 0) {
+        close(stage->fd); /* with it go all locks of this process on the file */
+    }
+    hasher_free(stage->hasher);
     buf_free(&stage->chunk);
-    *stage = (struct stage){0};
+    *stage = (struct stage){.fd = -1};
 }
 
 void stage_drop(struct store *store, struct stage *stage)
@@ -106,6 +112,34 @@ static int run(struct stage *stage, const char *sql)
     return sqlite3_exec(stage->db, sql, NULL, NULL, NULL);
 }
 
+/* What an upload has written is on its way to the disk, and what the step
+ * before had written has got there: nobody waits for an fsync, and what is
+ * dirty is two steps at most. */
+static void push_out(struct stage *stage)
+{
+    struct stat found;
+    if (stage->fd < 0 || fstat(stage->fd, &found) != 0) {
+        return;
+    }
+    uint64_t end = (uint64_t)found.st_size;
+    sync_file_range(stage->fd, (off_t)stage->pushed,
+                    (off_t)(end - stage->pushed), SYNC_FILE_RANGE_WRITE);
+    if (stage->pushed > stage->pushed_by) {
+        sync_file_range(stage->fd, (off_t)stage->pushed_by,
+                        (off_t)(stage->pushed - stage->pushed_by),
+                        SYNC_FILE_RANGE_WAIT_BEFORE);
+    }
+    stage->pushed_by = stage->pushed;
+    stage->pushed = end;
+}
+
+static int end_step(struct stage *stage)
+{
+    int code = run(stage, "COMMIT; BEGIN");
+    push_out(stage);
+    return code;
+}
+
 static int put_row(struct stage *stage, const void *data, size_t size)
 {
     sqlite3_bind_int64(stage->insert, 1, (int64_t)stage->seq);
@@ -117,8 +151,7 @@ static int put_row(struct stage *stage, const void *data, size_t size)
         return code;
     }
     stage->seq++;
-    return stage->seq % STEP_CHUNKS == 0 ? run(stage, "COMMIT; BEGIN")
-                                         : SQLITE_OK;
+    return stage->seq % STEP_CHUNKS == 0 ? end_step(stage) : SQLITE_OK;
 }
 
 /* A whole chunk goes straight into its row; what is less is gathered. */
@@ -160,7 +193,6 @@ const char snapshot_version[] = "PRAGMA application_id = " APPLICATION_ID ";"
 
 static const char pragmas[] = "PRAGMA page_size = 65536;"
                               "PRAGMA locking_mode = EXCLUSIVE;"
-                              "PRAGMA synchronous = FULL;"
                               "PRAGMA trusted_schema = OFF;"
                               "PRAGMA temp_store = MEMORY;"
                               "PRAGMA mmap_size = 0;"
@@ -180,12 +212,17 @@ static int open_file(struct store *store, struct stage *stage, uint64_t file)
         return code;
     }
     sqlite3_extended_result_codes(stage->db, 1);
-    stage->sha = sha256_new();
+    stage->hasher = hasher_new(store->options.threads);
+    if (!stage->received && store->options.vfs == NULL) {
+        stage->fd = open(path, O_RDWR | O_CLOEXEC);
+    }
     int pragma = run(stage, pragmas);
     return pragma != SQLITE_OK
                ? pragma
-               : run(stage, stage->received ? "PRAGMA journal_mode = PERSIST"
-                                            : "PRAGMA journal_mode = OFF");
+               : run(stage, stage->received ? "PRAGMA journal_mode = PERSIST;"
+                                              "PRAGMA synchronous = FULL"
+                                            : "PRAGMA journal_mode = OFF;"
+                                              "PRAGMA synchronous = OFF");
 }
 
 static int prepare(struct stage *stage)
@@ -263,11 +300,13 @@ static bool rehash(struct stage *stage, int *code)
     while (select != NULL && (step = sqlite3_step(select)) == SQLITE_ROW) {
         const void *data = sqlite3_column_blob(select, 1);
         size_t size = (size_t)sqlite3_column_bytes(select, 1);
-        if (crc32c(0, data, size) != sqlite3_column_int64(select, 0)) {
+        hasher_add(stage->hasher, data, size);
+        uint32_t sum = crc32c(0, data, size);
+        hasher_wait(stage->hasher);
+        if (sum != sqlite3_column_int64(select, 0)) {
             step = SQLITE_CORRUPT;
             break;
         }
-        sha256_add(stage->sha, data, size);
         stage->hashed++;
     }
     sqlite3_finalize(select);
@@ -279,8 +318,8 @@ static void begin_anew(struct store *store, struct stage *stage,
                        struct file_job *job)
 {
     const struct node_file_request *request = &job->request;
-    *stage = (struct stage){.snapshot = request->snapshot,
-                            .received = request->received};
+    *stage = (struct stage){
+        .snapshot = request->snapshot, .received = request->received, .fd = -1};
     int code = make_file(store, stage);
     job->answer.result = result_of(stage->db, code);
     job->answer.snapshot = stage->snapshot;
@@ -311,7 +350,8 @@ bool stage_begin(struct store *store, struct stage *stage, struct file_job *job)
         stage_drop(store, stage);
         if (received && store->leftover.file != 0 &&
             is_same(&store->leftover, wanted)) {
-            *stage = (struct stage){.snapshot = *wanted, .received = true};
+            *stage =
+                (struct stage){.snapshot = *wanted, .received = true, .fd = -1};
             same = open_leftover(store, stage) == SQLITE_OK;
         }
     }
@@ -345,8 +385,9 @@ void stage_write(struct store *store, struct stage *stage, struct file_job *job)
         job->answer.result = NODE_FILE_FAILED;
         return;
     }
-    sha256_add(stage->sha, bytes->data, bytes->size);
+    hasher_add(stage->hasher, bytes->data, bytes->size);
     int code = put_bytes(stage, bytes->data, bytes->size);
+    hasher_wait(stage->hasher);
     stage->have += bytes->size;
     stage->hashed = stage->seq;
     job->answer.have = stage->have;
@@ -356,12 +397,16 @@ void stage_write(struct store *store, struct stage *stage, struct file_job *job)
     }
 }
 
+/* With its last transaction all of the file is synced, whatever was before. */
 static int finish(struct stage *stage)
 {
     int code = SQLITE_OK;
     if (stage->chunk.size > 0) {
         code = put_row(stage, stage->chunk.data, stage->chunk.size);
     }
+    code = code != SQLITE_OK
+               ? code
+               : run(stage, "COMMIT; PRAGMA synchronous = FULL; BEGIN");
     code = code != SQLITE_OK ? code
                              : set_number(stage, "size", stage->snapshot.size);
     code = code != SQLITE_OK ? code : set_hash(stage, stage->snapshot.sha256);
@@ -385,7 +430,7 @@ void stage_end(struct store *store, struct stage *stage, struct file_job *job)
     if (stage->db == NULL) {
         return;
     }
-    sha256_end(stage->sha, hash);
+    hasher_end(stage->hasher, hash);
     if (!is_as_announced(stage, hash)) {
         job->answer.result = NODE_FILE_MISMATCH;
         stage_drop(store, stage);

@@ -346,7 +346,7 @@ static void end_word(struct resp_parser *parser)
     struct resp_word word = {.size = parser->word_size};
     size_t offset = SIZE_MAX;
     if (!parser->word_skipped && parser->word_size > GATHER_MIN) {
-        word.blob = blob_copy(parser->word.data, parser->word.size);
+        word.blob = blob_take(&parser->word);
         word.data = word.blob->data;
     } else if (!parser->word_skipped) {
         offset = parser->store.size;
