@@ -202,7 +202,7 @@ def bench_ends_when_a_connection_is_lost_or_nothing_comes():
     with node_that(lambda words: SILENCE) as node:
         result = run(
             node,
-            *"bench --yes -c 3 --duration 0.05 --timeout 0.05".split(),
+            *"bench --yes -c 3 --duration 0.05 --timeout 1".split(),
         )
         ends(result, 3)
         assert "3 requests have no answer" in result.err, result
