@@ -56,7 +56,8 @@ TESTS += \
 	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_snapshot.py \
 	tests/system/test_raftctl_status.py \
-	tests/system/test_raftctl_submit.py
+	tests/system/test_raftctl_submit.py \
+	tests/system/test_raftctl_transfer.py
 EXTRA_DIST += \
 	tests/system/test_raftctl_bench.py \
 	tests/system/test_raftctl_config.py \
@@ -66,5 +67,6 @@ EXTRA_DIST += \
 	tests/system/test_raftctl_snapshot.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
+	tests/system/test_raftctl_transfer.py \
 	tests/system/raftctl_said.py \
 	tests/system/raftctl_script.py

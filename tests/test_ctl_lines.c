@@ -112,6 +112,38 @@ static void progress_is_one_line_that_fits(void **state)
     }
 }
 
+static void a_narrow_line_leaves_whole_fields_out(void **state)
+{
+    static const uint64_t mib = 1 << 20;
+    static const struct {
+        size_t width;
+        uint64_t total;
+        const char *line;
+    } cases[] = {
+        {100, 1024,
+         "[######----------------------------------]  17%"
+         "  176.0 MiB  88 MiB/s  0:09 left"},
+        {79, 1024,
+         "[####----------------------]  17%  176.0 MiB  88 MiB/s"
+         "  0:09 left"},
+        {39, 1024, "[#------]  17%  88 MiB/s  0:09 left"},
+        {24, 1024, "[----]  17%  0:09 left"},
+        {12, 1024, "[--]  17%"},
+        {8, 1024, "[-]  17%"},
+        {5, 1024, " 17%"},
+        {39, 0, "176.0 MiB  88 MiB/s"},
+        {12, 0, "176.0 MiB"},
+    };
+    char line[201];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        progress_bytes_line(line, sizeof(line), cases[i].width, 176 * mib,
+                            cases[i].total * mib, 2000000);
+        assert_string_equal(line, cases[i].line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_line_end_at_the_end_makes_no_empty_line),
         cmocka_unit_test(a_line_that_no_node_takes_is_told),
         cmocka_unit_test(progress_is_one_line_that_fits),
+        cmocka_unit_test(a_narrow_line_leaves_whole_fields_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,7 @@ static enum ctl_status print_index(const struct ctl *ctl,
     if (reply->type == RESP_ERROR)
         return ctl_refused(reply);
     if (reply->type != RESP_INTEGER)
-        return ctl_strange();
+        return ctl_strange(CTL_CHANGES);
     printf(ctl->options.json ? "{\"index\":%" PRId64 "}\n" : "%" PRId64 "\n",
            reply->integer);
     return CTL_DONE;

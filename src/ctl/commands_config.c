@@ -81,7 +81,7 @@ enum ctl_status run_members(struct ctl *ctl, char **arguments, size_t count)
         return answer;
     members = x_calloc(reply.count + 1, sizeof(*members));
     if (!members_read(&reply, members))
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     else if (ctl->options.json)
         members_print_json(members, reply.count);
     else if (reply.count > 0)
@@ -169,7 +169,7 @@ enum ctl_status run_history(struct ctl *ctl, char **arguments, size_t count)
     for (size_t i = 0; known && i < reply.count; i++)
         known = history_is_row(&reply.children[i]);
     if (!known)
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     else if (!ctl->options.json)
         history_print(&reply);
     for (size_t i = 0; known && ctl->options.json && i < reply.count; i++)
@@ -213,7 +213,7 @@ enum ctl_status run_config_get(struct ctl *ctl, char **arguments, size_t count)
     for (size_t i = 0; known && i < reply.count; i++)
         known = reply.children[i].type == RESP_BULK;
     if (!known)
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     for (size_t i = 0; known && i < reply.count; i += 2)
         parameter_print(&reply.children[i], ctl->options.json);
     resp_value_clear(&reply);
@@ -230,7 +230,7 @@ enum ctl_status run_config_set(struct ctl *ctl, char **arguments, size_t count)
     if (answer != CTL_DONE)
         return answer;
     if (!ctl_value_is(&reply, "OK"))
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_CHANGES);
     else if (ctl->options.json)
         puts("{\"ok\":true}");
     resp_value_clear(&reply);

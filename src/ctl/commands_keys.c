@@ -14,7 +14,7 @@ static enum ctl_status outcome_print(const struct ctl *ctl,
     bool none = reply->type == RESP_NIL;
 
     if (!none && reply->type != RESP_INTEGER)
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     if (none)
         puts(ctl->options.json ? "{\"index\":null}" : "none");
     else if (ctl->options.json)
@@ -57,7 +57,7 @@ static enum ctl_status digest_print(const struct ctl *ctl,
 
     if (reply->type != RESP_ARRAY || reply->count < 2 ||
         fields[0].type != RESP_INTEGER || fields[1].type != RESP_BULK)
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     if (ctl->options.json) {
         struct json json = {0};
 

@@ -55,14 +55,14 @@ static enum ctl_status
 read_print(struct ctl *ctl, const struct resp_value *reply, uint64_t *from)
 {
     if (reply->type != RESP_ARRAY)
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     for (size_t i = 0; i < reply->count; i++) {
         const struct resp_value *item = &reply->children[i];
         struct entry entry;
 
         if (item->type != RESP_ARRAY ||
             !entry_read(item->children, item->count, &entry))
-            return ctl_strange();
+            return ctl_strange(CTL_READS);
         entry_print(&entry, &ctl->options);
         *from = (uint64_t)entry.index + 1;
     }
@@ -125,7 +125,7 @@ static enum ctl_status follow_push(struct ctl *ctl,
         return ctl_refused(push);
     if ((push->type != RESP_ARRAY && push->type != RESP_PUSH) ||
         push->count == 0)
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     if (!ctl_value_is(&fields[0], "entry")) {
         ctl_complain("passed over a push of the kind '%.*s'",
                      (int)fields[0].size,
@@ -133,7 +133,7 @@ static enum ctl_status follow_push(struct ctl *ctl,
         return CTL_DONE;
     }
     if (!entry_read(fields + 1, push->count - 1, &entry))
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     entry_print(&entry, &ctl->options);
     return CTL_DONE;
 }

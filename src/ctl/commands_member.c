@@ -280,7 +280,7 @@ enum ctl_status run_plan(struct ctl *ctl, char **arguments, size_t count)
     if (answer != CTL_DONE)
         return answer;
     if (!plan_read(&reply, &refused)) {
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     } else {
         if (ctl->options.json)
             plan_print_json(reply.children, reply.count, refused);
@@ -306,7 +306,7 @@ static enum ctl_status print_leader(struct ctl *ctl)
     if (reply.type != RESP_ARRAY || reply.count < 3 ||
         reply.children[1].type != RESP_INTEGER ||
         reply.children[2].type != RESP_INTEGER)
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     else if (!ctl->options.json)
         printf("%" PRId64 "\n", reply.children[2].integer);
     else
@@ -333,7 +333,7 @@ enum ctl_status run_transfer(struct ctl *ctl, char **arguments, size_t count)
     answer = ctl_ask_text(ctl, CTL_CHANGES, words, &reply);
     if (answer != CTL_DONE)
         return answer;
-    answer = ctl_value_is(&reply, "OK") ? CTL_DONE : ctl_strange();
+    answer = ctl_value_is(&reply, "OK") ? CTL_DONE : ctl_strange(CTL_CHANGES);
     resp_value_clear(&reply);
     return answer == CTL_DONE ? print_leader(ctl) : answer;
 }

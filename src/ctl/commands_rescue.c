@@ -59,7 +59,7 @@ static enum ctl_status ask_running(struct ctl *ctl, struct running *running)
     if (reply.type == RESP_BULK)
         info_read(&info, reply.data, reply.size);
     if (!read_running(&info, running))
-        status = ctl_strange();
+        status = ctl_strange(CTL_READS);
     info_clear(&info);
     resp_value_clear(&reply);
     if (status == CTL_DONE && running->commit == 0) {

@@ -40,7 +40,7 @@ static enum ctl_status ask_description(struct ctl *ctl,
     if (status != CTL_DONE)
         return status;
     if (reply.type != RESP_NIL && !read_description(&reply, found))
-        status = ctl_strange();
+        status = ctl_strange(CTL_READS);
     resp_value_clear(&reply);
     return status;
 }

@@ -66,7 +66,7 @@ enum ctl_status run_why(struct ctl *ctl, char **arguments, size_t count)
     if (answer != CTL_DONE)
         return answer;
     if (reply.type != RESP_BULK || reply.data == NULL)
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     else if (ctl->options.json)
         why_print_json(&reply);
     else

@@ -211,7 +211,7 @@ static enum ctl_status events_push(struct ctl *ctl,
         return ctl_refused(push);
     if ((push->type != RESP_ARRAY && push->type != RESP_PUSH) ||
         push->count == 0 || push->children[0].type != RESP_BULK)
-        return ctl_strange();
+        return ctl_strange(CTL_READS);
     known = ctl->options.json ? event_print_json(push) : event_print(push);
     if (!known)
         ctl_complain("passed over an event of the kind '%.*s'",

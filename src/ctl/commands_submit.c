@@ -25,7 +25,7 @@ static enum ctl_status submit_one(struct ctl *ctl, const void *payload,
     if (answer != CTL_DONE)
         return answer;
     if (reply.type != RESP_INTEGER)
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_SUBMITS);
     else if ((ctl->options.given & OPTION_QUIET) != 0)
         answer = CTL_DONE;
     else if (ctl->options.json)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ctl/progress.h"
 
 #define ASK_WORDS_MAX 1024
 #define COMPLAINT_SIZE 2048
@@ -25,6 +26,7 @@ void ctl_complain(const char *format, ...)
     text_printable(complaint, sizeof(complaint), text, strlen(text));
     if (complaints_held)
         return;
+    progress_hide_any();
     fflush(stdout);
     fprintf(stderr, "raftctl: %s\n", complaint);
 }
@@ -112,10 +114,13 @@ enum ctl_status ctl_lost(const struct ctl *ctl, enum client_result result,
     return uncertain ? CTL_UNCERTAIN : CTL_UNREACHABLE;
 }
 
-enum ctl_status ctl_strange(void)
+enum ctl_status ctl_strange(enum ctl_effect effect)
 {
-    ctl_complain("the node's answer has a shape that raftctl does not know");
-    return CTL_UNREACHABLE;
+    bool uncertain = effect != CTL_READS;
+
+    ctl_complain("the node's answer has a shape that raftctl does not know%s",
+                 uncertain ? "; it may have been done all the same" : "");
+    return uncertain ? CTL_UNCERTAIN : CTL_UNREACHABLE;
 }
 
 uint64_t ctl_deadline_us(const struct ctl *ctl)
@@ -201,7 +206,7 @@ enum ctl_status ctl_ask_number(struct ctl *ctl, enum ctl_effect effect,
     if (status != CTL_DONE)
         return status;
     if (reply.type != RESP_INTEGER)
-        status = ctl_strange();
+        status = ctl_strange(effect);
     else if (ctl->options.json)
         printf("{\"%s\":%" PRId64 "}\n", name, reply.integer);
     else

@@ -70,8 +70,9 @@ enum ctl_status ctl_lost(const struct ctl *ctl, enum client_result result,
                          bool uncertain);
 /* The same as words, for a message of the caller's own.  Static memory. */
 const char *ctl_lost_text(const struct ctl *ctl, enum client_result result);
-/* Prints that the node's answer has an unknown shape. */
-enum ctl_status ctl_strange(void);
+/* Prints that the node's answer has an unknown shape: what it was to change may
+ * have been changed. */
+enum ctl_status ctl_strange(enum ctl_effect effect);
 
 /* When an answer that is asked for now is too late; 0: never. */
 uint64_t ctl_deadline_us(const struct ctl *ctl);

@@ -11,6 +11,8 @@
 #define PROGRESS_PERIOD_US ((uint64_t)100000)
 #define PROGRESS_WIDTH_MAX 200
 
+static struct progress *shown; /* NULL: none is on the screen */
+
 void progress_start(struct progress *progress, uint64_t total_bytes)
 {
     *progress = (struct progress){.enabled = isatty(STDERR_FILENO),
@@ -40,6 +42,7 @@ void progress_show(struct progress *progress, const char *line)
     fprintf(stderr, "\r%s\033[K", line);
     fflush(stderr);
     progress->drawn = true;
+    shown = progress;
     progress->drawn_us = client_now_us();
 }
 
@@ -75,6 +78,13 @@ void progress_hide(struct progress *progress)
     fputs("\r\033[K", stderr);
     fflush(stderr);
     progress->drawn = false;
+    shown = NULL;
+}
+
+void progress_hide_any(void)
+{
+    if (shown != NULL)
+        progress_hide(shown);
 }
 
 void progress_bar(char out[PROGRESS_BAR_MAX + 3], size_t width, uint64_t done,
@@ -100,58 +110,122 @@ void progress_clock(char out[PROGRESS_CLOCK_SIZE], uint64_t seconds)
                  (unsigned)(seconds % 60));
 }
 
+/* Fields of a line, from the one that is dropped first where it is narrow. */
+struct fields {
+    char done[48];
+    char rate[32];
+    char left[PROGRESS_CLOCK_SIZE + 8];
+};
+
+/* The same while the fields grow. */
+static size_t bar_width_of(size_t width)
+{
+    if (width > 80)
+        return PROGRESS_BAR_MAX;
+    return width >= 60 ? width / 3 : width / 5;
+}
+
+static void lay_out(char *out, size_t out_size, size_t width, double share,
+                    const struct fields *fields)
+{
+    const char *const dropped[][3] = {
+        {fields->done, fields->rate, fields->left},
+        {"", fields->rate, fields->left},
+        {"", "", fields->left},
+        {"", "", ""},
+    };
+    size_t limit = width + 1 < out_size ? width + 1 : out_size;
+    char bar[PROGRESS_BAR_MAX + 3];
+    char rest[160];
+    size_t bar_width = bar_width_of(width);
+    unsigned percent = (unsigned)(share * 100);
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(rest, sizeof(rest), " %3u%%%s%s%s", percent, dropped[i][0],
+                 dropped[i][1], dropped[i][2]);
+        if (bar_width + 2 + strlen(rest) <= width)
+            break;
+    }
+    progress_bar(bar, bar_width, (uint64_t)(share * 1000000), 1000000);
+    if (bar_width + 2 + strlen(rest) <= width)
+        snprintf(out, limit, "%s%s", bar, rest);
+    else
+        snprintf(out, limit, "%3u%%", percent);
+}
+
+/* Where the end is not known there is no bar. */
+static void lay_out_plain(char *out, size_t out_size, size_t width,
+                          const struct fields *fields)
+{
+    size_t limit = width + 1 < out_size ? width + 1 : out_size;
+    const char *done = fields->done + 2;
+
+    if (strlen(done) + strlen(fields->rate) <= width)
+        snprintf(out, limit, "%s%s", done, fields->rate);
+    else
+        snprintf(out, limit, "%s", done);
+}
+
+static double share_of(uint64_t done, uint64_t total)
+{
+    /* More than all: a file that grows. */
+    return done < total ? (double)done / (double)total : 1.0;
+}
+
+static void put_left(struct fields *fields, double share, uint64_t elapsed_us)
+{
+    char clock[PROGRESS_CLOCK_SIZE] = "-:--";
+
+    if (share > 0)
+        progress_clock(
+            clock, (uint64_t)((double)elapsed_us / 1e6 * (1 - share) / share));
+    snprintf(fields->left, sizeof(fields->left), "  %s left", clock);
+}
+
+static double per_second(double count, uint64_t elapsed_us)
+{
+    return elapsed_us > 0 ? count * 1e6 / (double)elapsed_us : 0;
+}
+
+static void lay_out_either(char *out, size_t out_size, size_t width,
+                           struct fields *fields, uint64_t done, uint64_t total,
+                           uint64_t elapsed_us)
+{
+    double share;
+
+    if (total == 0) {
+        lay_out_plain(out, out_size, width, fields);
+        return;
+    }
+    share = share_of(done, total);
+    put_left(fields, share, elapsed_us);
+    lay_out(out, out_size, width, share, fields);
+}
+
 void progress_line(char *out, size_t out_size, size_t width,
                    uint64_t done_bytes, uint64_t total_bytes,
                    uint64_t done_lines, uint64_t elapsed_us)
 {
-    double seconds = (double)elapsed_us / 1e6;
-    double rate = seconds > 0 ? (double)done_lines / seconds : 0;
-    size_t limit = width + 1 < out_size ? width + 1 : out_size;
-    char bar[PROGRESS_BAR_MAX + 3];
-    char left[PROGRESS_CLOCK_SIZE] = "-:--";
-    size_t bar_width;
+    struct fields fields;
 
-    if (total_bytes == 0) {
-        snprintf(out, limit, "%" PRIu64 " lines  %.0f/s", done_lines, rate);
-        return;
-    }
-    if (done_bytes > total_bytes)
-        done_bytes = total_bytes; /* a file that grows */
-    if (done_bytes > 0)
-        progress_clock(left,
-                       (uint64_t)(seconds * (double)(total_bytes - done_bytes) /
-                                  (double)done_bytes));
-    bar_width = width > 80 ? PROGRESS_BAR_MAX : width / 3;
-    progress_bar(bar, bar_width, done_bytes, total_bytes);
-    snprintf(out, limit, "%s %3u%%  %" PRIu64 " lines  %.0f/s  %s left", bar,
-             (unsigned)((double)done_bytes * 100 / (double)total_bytes),
-             done_lines, rate, left);
+    snprintf(fields.done, sizeof(fields.done), "  %" PRIu64 " lines",
+             done_lines);
+    snprintf(fields.rate, sizeof(fields.rate), "  %.0f/s",
+             per_second((double)done_lines, elapsed_us));
+    lay_out_either(out, out_size, width, &fields, done_bytes, total_bytes,
+                   elapsed_us);
 }
 
 void progress_bytes_line(char *out, size_t out_size, size_t width,
                          uint64_t done_bytes, uint64_t total_bytes,
                          uint64_t elapsed_us)
 {
-    double seconds = (double)elapsed_us / 1e6;
+    struct fields fields;
     double done_mib = (double)done_bytes / (1 << 20);
-    double rate = seconds > 0 ? done_mib / seconds : 0;
-    size_t limit = width + 1 < out_size ? width + 1 : out_size;
-    char bar[PROGRESS_BAR_MAX + 3];
-    char left[PROGRESS_CLOCK_SIZE] = "-:--";
 
-    if (total_bytes == 0) {
-        snprintf(out, limit, "%.1f MiB  %.0f MiB/s", done_mib, rate);
-        return;
-    }
-    if (done_bytes > total_bytes)
-        done_bytes = total_bytes; /* a file that grows */
-    if (done_bytes > 0)
-        progress_clock(left,
-                       (uint64_t)(seconds * (double)(total_bytes - done_bytes) /
-                                  (double)done_bytes));
-    progress_bar(bar, width > 80 ? PROGRESS_BAR_MAX : width / 3, done_bytes,
-                 total_bytes);
-    snprintf(out, limit, "%s %3u%%  %.1f MiB  %.0f MiB/s  %s left", bar,
-             (unsigned)((double)done_bytes * 100 / (double)total_bytes),
-             done_mib, rate, left);
+    snprintf(fields.done, sizeof(fields.done), "  %.1f MiB", done_mib);
+    snprintf(fields.rate, sizeof(fields.rate), "  %.0f MiB/s",
+             per_second(done_mib, elapsed_us));
+    lay_out_either(out, out_size, width, &fields, done_bytes, total_bytes,
+                   elapsed_us);
 }

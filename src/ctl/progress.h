@@ -23,6 +23,8 @@ void progress_draw(struct progress *progress, uint64_t done_bytes,
 void progress_draw_bytes(struct progress *progress, uint64_t done_bytes);
 /* Takes it off the screen, so that something else can be printed. */
 void progress_hide(struct progress *progress);
+/* The same, whichever one is on it: what is complained of has its own line. */
+void progress_hide_any(void);
 
 /* Draws a line of the caller's.  `line` has at most progress_width()
  * characters; progress_due() says whether it is time for another one. */
@@ -39,7 +41,8 @@ void progress_bar(char out[PROGRESS_BAR_MAX + 3], size_t width, uint64_t done,
 void progress_clock(char out[PROGRESS_CLOCK_SIZE], uint64_t seconds);
 
 /* The line itself, at most `width` characters: a bar, per cent and the time
- * left where the total is known; lines and lines a second. */
+ * left where the total is known; lines and lines a second.  Where it is narrow
+ * whole fields are left out. */
 void progress_line(char *out, size_t out_size, size_t width,
                    uint64_t done_bytes, uint64_t total_bytes,
                    uint64_t done_lines, uint64_t elapsed_us);

@@ -12,6 +12,7 @@
 
 #include "base/hasher.h"
 #include "base/mem.h"
+#include "ctl/interrupt.h"
 #include "ctl/progress.h"
 
 #define PIECE ((size_t)1024 * 1024)
@@ -32,15 +33,23 @@ static enum ctl_status file_failed(const char *file, const char *what)
     return CTL_REFUSED;
 }
 
-/* The next reply.  CTL_DONE: the caller clears *reply, which is no error. */
-static enum ctl_status next_reply(struct ctl *ctl, bool uncertain,
+static enum ctl_status lost(const struct ctl *ctl, enum client_result result,
+                            const char *left)
+{
+    ctl_complain("%s: %s", ctl_lost_text(ctl, result), left);
+    return CTL_UNREACHABLE;
+}
+
+/* The next reply; `left` is what becomes of it all where none comes.  CTL_DONE:
+ * the caller clears *reply, which is no error. */
+static enum ctl_status next_reply(struct ctl *ctl, const char *left,
                                   struct resp_value *reply)
 {
     enum client_result result =
         client_reply(ctl->client, reply, ctl_deadline_us(ctl));
 
     if (result != CLIENT_OK)
-        return ctl_lost(ctl, result, uncertain);
+        return lost(ctl, result, left);
     if (reply->type == RESP_ERROR) {
         enum ctl_status status = ctl_refused(reply);
 
@@ -85,12 +94,12 @@ static enum ctl_status take_piece(struct ctl *ctl, const char *file, int fd,
                                   struct hasher *hasher, uint64_t *done)
 {
     struct resp_value reply;
-    enum ctl_status status = next_reply(ctl, false, &reply);
+    enum ctl_status status = next_reply(ctl, "nothing is saved", &reply);
 
     if (status != CTL_DONE)
         return status;
     if (reply.type != RESP_BULK || reply.size == 0)
-        status = ctl_strange();
+        status = ctl_strange(CTL_READS);
     else {
         hasher_add(hasher, reply.data, reply.size);
         if (!write_all(fd, reply.data, reply.size))
@@ -133,8 +142,6 @@ static enum ctl_status take_pieces(struct ctl *ctl,
         progress_draw_bytes(&progress, done);
         status = take_piece(ctl, file, fd, hasher, &done);
         push_out(fd, done, &pushed);
-        if (status != CTL_DONE)
-            progress_hide(&progress);
     }
     progress_hide(&progress);
     return status;
@@ -173,6 +180,14 @@ static bool sync_directory(const char *file)
     return done;
 }
 
+/* Where it stopped is known, and nothing of it is left. */
+static enum ctl_status ended(enum ctl_status status)
+{
+    if (status != CTL_DONE && interrupt_seen())
+        interrupt_die();
+    return status;
+}
+
 /* Beside the file, so that it can take its place. */
 static enum ctl_status save_beside(struct ctl *ctl,
                                    const struct snapshot_description *what,
@@ -183,6 +198,7 @@ static enum ctl_status save_beside(struct ctl *ctl,
     enum ctl_status status;
     int fd;
 
+    interrupt_catch();
     snprintf(temporary, size, "%s.XXXXXX", file);
     fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0) {
@@ -199,6 +215,28 @@ static enum ctl_status save_beside(struct ctl *ctl,
         unlink(temporary);
     close(fd);
     free(temporary);
+    return ended(status);
+}
+
+/* A device or a pipe keeps its place. */
+static bool is_no_file(const char *file)
+{
+    struct stat found;
+
+    return stat(file, &found) == 0 && !S_ISREG(found.st_mode);
+}
+
+static enum ctl_status save_into(struct ctl *ctl,
+                                 const struct snapshot_description *what,
+                                 const char *file)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    enum ctl_status status;
+
+    if (fd < 0)
+        return file_failed(file, "it cannot be opened");
+    status = save_to(ctl, what, file, fd);
+    close(fd);
     return status;
 }
 
@@ -208,6 +246,8 @@ enum ctl_status snapshot_bytes_save(struct ctl *ctl,
 {
     if (is_standard(file))
         return save_to(ctl, what, "standard output", STDOUT_FILENO);
+    if (is_no_file(file))
+        return save_into(ctl, what, file);
     return save_beside(ctl, what, file);
 }
 
@@ -244,13 +284,14 @@ static ssize_t read_piece(int fd, uint8_t *data)
 static enum ctl_status take_answer(struct load *load)
 {
     struct resp_value reply;
-    enum ctl_status status = next_reply(load->ctl, false, &reply);
+    enum ctl_status status =
+        next_reply(load->ctl, "the node drops what it was sent", &reply);
 
     load->open--;
     if (status != CTL_DONE)
         return status;
     if (reply.type != RESP_INTEGER)
-        status = ctl_strange();
+        status = ctl_strange(CTL_READS);
     else
         progress_draw_bytes(&load->progress, (uint64_t)reply.integer);
     resp_value_clear(&reply);
@@ -300,9 +341,23 @@ static enum ctl_status ask_ok(struct ctl *ctl, enum ctl_effect effect,
     struct resp_value reply;
     enum ctl_status status = ctl_ask_text(ctl, effect, words, &reply);
 
-    if (status == CTL_DONE)
-        resp_value_clear(&reply);
+    if (status != CTL_DONE)
+        return status;
+    if (!ctl_value_is(&reply, "OK"))
+        status = ctl_strange(effect);
+    resp_value_clear(&reply);
     return status;
+}
+
+/* Half of an old state and half of a new one is no state. */
+static bool has_changed(const struct load *load, const struct stat *before)
+{
+    struct stat now;
+
+    return fstat(load->fd, &now) != 0 || now.st_size != before->st_size ||
+           (uint64_t)now.st_size != load->sent ||
+           now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
 }
 
 /* What ends in between is dropped by the node with the connection. */
@@ -311,18 +366,21 @@ static enum ctl_status load_from(struct load *load, uint64_t index)
     static const char *const end[] = {"SNAPSHOT", "END", NULL};
     char number[CTL_NUMBER_SIZE];
     const char *begin[] = {"SNAPSHOT", "BEGIN", number, NULL};
-    struct stat found;
+    struct stat before = {0};
+    bool sized = fstat(load->fd, &before) == 0 && S_ISREG(before.st_mode);
     enum ctl_status status;
 
     snprintf(number, sizeof(number), "%" PRIu64, index);
     status = ask_ok(load->ctl, CTL_READS, begin);
     if (status != CTL_DONE)
         return status;
-    progress_start(&load->progress,
-                   fstat(load->fd, &found) == 0 && S_ISREG(found.st_mode)
-                       ? (uint64_t)found.st_size
-                       : 0);
+    progress_start(&load->progress, sized ? (uint64_t)before.st_size : 0);
     status = send_pieces(load);
+    if (status == CTL_DONE && sized && has_changed(load, &before)) {
+        ctl_complain("%s: it was changed while it was read: nothing is loaded",
+                     load->file);
+        return CTL_REFUSED;
+    }
     return status == CTL_DONE ? ask_ok(load->ctl, CTL_CHANGES, end) : status;
 }
 
@@ -337,8 +395,10 @@ enum ctl_status snapshot_bytes_load(struct ctl *ctl, uint64_t index,
     uint8_t hash[SHA256_SIZE];
     enum ctl_status status;
 
-    if (!standard)
+    if (!standard) {
+        interrupt_catch();
         load.fd = open(file, O_RDONLY | O_CLOEXEC);
+    }
     if (load.fd < 0)
         return file_failed(file, "it cannot be opened");
     load.hasher = hasher_new(true);
@@ -348,5 +408,5 @@ enum ctl_status snapshot_bytes_load(struct ctl *ctl, uint64_t index,
     hasher_free(load.hasher);
     if (!standard)
         close(load.fd);
-    return status;
+    return ended(status);
 }

@@ -147,7 +147,7 @@ static enum ctl_status status_receive(struct ctl *ctl, struct status *status,
         answer = ctl_refused(&config);
     } else if (!status_build(status, &info, &config)) {
         status_clear(status);
-        answer = ctl_strange();
+        answer = ctl_strange(CTL_READS);
     }
     resp_value_clear(&config);
 out:

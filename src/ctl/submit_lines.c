@@ -152,7 +152,7 @@ static void settle(struct submission *s, const struct resp_value *reply)
     }
     progress_hide(&s->progress);
     if (reply->type != RESP_ERROR) {
-        fail(s, ctl_strange());
+        fail(s, ctl_strange(CTL_SUBMITS));
         return;
     }
     fail(s, ctl_refused_line(reply, line));

@@ -122,7 +122,7 @@ def refused_and_uncertain_changes_have_their_status():
         assert "raftctl members tells" in result.err, result
         ends(run(node, "abort"), 1)
     with Node(lambda words: "strange") as node:
-        ends(run(node, "add", "3=c:3"), 3)
+        ends(run(node, "add", "3=c:3"), 4)
     ends(run("/nonexistent/sock", "add", "3=c:3"), 3)
 
 
