@@ -206,7 +206,7 @@ static enum ctl_status save_beside(struct ctl *ctl,
         free(temporary);
         return status;
     }
-    status = save_to(ctl, what, temporary, fd);
+    status = save_to(ctl, what, file, fd);
     if (status == CTL_DONE &&
         (fchmod(fd, NEW_FILE_MODE) != 0 || fsync(fd) != 0 ||
          rename(temporary, file) != 0 || !sync_directory(file)))
