@@ -37,10 +37,33 @@ static void table_and_instruction_agree_in_pieces_and_whole(void **state)
     }
 }
 
+/* Sizes about those that are taken side by side. */
+static void long_ones_are_the_same(void **state)
+{
+    (void)state;
+    static uint8_t data[40000];
+    struct prng prng;
+    prng_seed(&prng, 2);
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (uint8_t)prng_u64(&prng);
+    }
+    for (size_t size = 6100; size < 6200; size++) {
+        assert_int_equal(crc32c(7, data, size), crc32c_by_table(7, data, size));
+    }
+    for (int round = 0; round < 1000; round++) {
+        size_t from = (size_t)prng_below(&prng, 100);
+        size_t size = (size_t)prng_below(&prng, sizeof(data) - from);
+        uint32_t crc = (uint32_t)prng_u64(&prng);
+        assert_int_equal(crc32c(crc, data + from, size),
+                         crc32c_by_table(crc, data + from, size));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_gives_what_rfc_3720_says),
+        cmocka_unit_test(long_ones_are_the_same),
         cmocka_unit_test(table_and_instruction_agree_in_pieces_and_whole),
     };
     return RUN(tests);

@@ -11,7 +11,7 @@
 #include "crash_vfs.h"
 #include "store/store.h"
 
-#define CHUNK 1000
+#define CHUNK 250
 #define SIZE 33100 /* four steps, and some more */
 
 static char live[40];

@@ -21,7 +21,7 @@ struct reader {
 
 #define SNAPSHOT_NO_CHUNK UINT64_MAX
 /* So much is verified in one go. */
-#define VERIFY_CHUNKS 32
+#define VERIFY_CHUNKS 128
 
 static void close_reader(struct reader *reader)
 {

@@ -26,10 +26,11 @@
 #include "base/crc32c.h"
 #include "store/internal.h"
 
-#define CHUNK_BYTES ((size_t)1024 * 1024)
-#define STEP_CHUNKS 8 /* in a transaction */
+/* As a node sends it, so that a piece is a row, and a row a piece. */
+#define CHUNK_BYTES ((size_t)256 * 1024)
+#define STEP_CHUNKS 32 /* in a transaction */
 /* So much of one that is gone on with is read for its hash in one go. */
-#define REHASH_CHUNKS 64
+#define REHASH_CHUNKS 128
 
 /* ---- errors ------------------------------------------------------------- */
 

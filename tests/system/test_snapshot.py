@@ -203,7 +203,7 @@ def test_a_damaged_snapshot_is_named_and_a_missing_one_ends_the_start():
         path = os.path.join(node.directory, files(node)[0])
         with sqlite3.connect(path) as db:
             db.execute("UPDATE chunk SET data = zeroblob(length(data))"
-                       " WHERE seq = 1")
+                       " WHERE seq = 5")
         node.start().wait_answers()
         with node.client() as client:
             assert len(client.call("SNAPSHOT", "READ", 0, MIB)) == MIB
