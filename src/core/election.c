@@ -17,6 +17,7 @@ static void set_state(struct raft *raft, raft_term term, raft_id vote)
     raft->term = term;
     raft->vote = vote;
     raft->state++;
+    raft->way_until_us = 0;
 }
 
 void election_reset(struct raft *raft)
@@ -225,6 +226,7 @@ static void make_way(struct raft *raft, const struct raft_message *message)
     if (raft->role == RAFT_ROLE_FOLLOWER && raft->election_us < turn_us) {
         raft->election_us = turn_us;
     }
+    raft->way_until_us = turn_us;
 }
 
 /* Neither this node nor whoever asks hears the leader any more, and this one
@@ -372,6 +374,11 @@ void election_now(struct raft *raft, const struct raft_message *message)
 {
     if (message->from != raft->leader || !raft_is_voter(raft) ||
         raft->role != RAFT_ROLE_FOLLOWER || raft->stalled) {
+        return;
+    }
+    /* A leader whose connections broke as it handed over may ask a second one
+     * after the first has begun by itself: that would split the votes. */
+    if (raft->now.mono_us < raft->way_until_us) {
         return;
     }
     raft->asked = true;

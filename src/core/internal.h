@@ -171,9 +171,10 @@ struct raft {
 
     enum raft_role role;
     raft_id leader;
-    uint64_t heard_us;    /* the leader; 0: never, in this term */
-    raft_index needed;    /* a follower's: as this term's leader told it */
-    uint64_t election_us; /* when this node would campaign */
+    uint64_t heard_us;     /* the leader; 0: never, in this term */
+    raft_index needed;     /* a follower's: as this term's leader told it */
+    uint64_t election_us;  /* when this node would campaign */
+    uint64_t way_until_us; /* another one campaigns; 0: none, in this term */
     uint64_t elections;
     bool was_voter; /* … in the configuration before the one in force */
     bool asked;     /* the campaign was asked for by the leader */
