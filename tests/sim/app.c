@@ -323,7 +323,9 @@ static void step(struct world *world, void *subject, uint64_t life)
     if (app->host->left && prng_chance(&world->prng, 20)) {
         app_flee(app);
     }
-    if (world->calm && !force_member(world, app->host)) {
+    /* Who has an order open waits for its answer where it asked. */
+    if (world->calm && !force_member(world, app->host) &&
+        !(app->operates && app->open_count > 0)) {
         app_flee(app);
     }
     if (!app->operates) {

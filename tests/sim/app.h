@@ -60,6 +60,8 @@ struct app {
     uint64_t acknowledged;
     bool stopping;
     struct host *told; /* NOTLEADER named it: ask there */
+    /* Of an operator: */
+    unsigned errand; /* orders to be asked, the last of them until it is done */
 };
 
 /* ---- ask.c -------------------------------------------------------------- */

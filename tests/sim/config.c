@@ -25,8 +25,7 @@ const struct config_seen *config_newest(const struct world *world)
                : &checks->configs[checks->config_count - 1];
 }
 
-const struct config_seen *config_find(const struct world *world,
-                                      raft_index index)
+static struct config_seen *find(const struct world *world, raft_index index)
 {
     const struct checks *checks = &world->checks;
     for (size_t i = 0; i < checks->config_count; i++) {
@@ -35,6 +34,12 @@ const struct config_seen *config_find(const struct world *world,
         }
     }
     return NULL;
+}
+
+const struct config_seen *config_find(const struct world *world,
+                                      raft_index index)
+{
+    return find(world, index);
 }
 
 static void decode(struct world *world, const struct blob *payload,
@@ -328,6 +333,28 @@ static void check_candidate(struct host *host, const struct raft_status *status,
                (unsigned long long)newest->index);
 }
 
+static void note_prepared(struct world *world, raft_index index)
+{
+    struct config_seen *seen = find(world, index);
+    if (seen != NULL) {
+        seen->prepared_us = world->now_us;
+    }
+}
+
+/* Any that was its newest in this turn may be the one that was in force while
+ * the change was prepared: the one that it had before, and what came since. */
+static void note_all_prepared(struct host *host,
+                              const struct raft_config_entry *entries,
+                              size_t count)
+{
+    note_prepared(host->world, host->config_index);
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].index > host->config_index) {
+            note_prepared(host->world, entries[i].index);
+        }
+    }
+}
+
 void config_turn(struct host *host, const struct raft_status *status,
                  raft_term before)
 {
@@ -343,9 +370,8 @@ void config_turn(struct host *host, const struct raft_status *status,
             check_append(host, status, &entries[i - 1]);
         }
     }
-    struct raft_config targets[2];
-    if (leads && world->mix.operators > 0 && check_targets(host, targets) > 0) {
-        world->checks.prepared_us = world->now_us;
+    if (world->mix.operators > 0 && check_prepares(host)) {
+        note_all_prepared(host, entries, count);
     }
     raft_index newest = count == 0 ? 0 : entries[count - 1].index;
     if (newest < host->config_index) {

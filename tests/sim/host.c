@@ -190,6 +190,9 @@ void host_start(struct host *host)
     host->commit = host->disk.commit;
     host->term = host->disk.term;
     host->vote = host->disk.vote;
+    host->prepares = false;
+    host->begun_us = 0;
+    host->change_serial = 0;
     host->config_index =
         start.raft.config_count == 0
             ? 0

@@ -72,10 +72,27 @@ size_t check_targets(const struct host *host, struct raft_config targets[2])
     if (status.target != NULL) {
         targets[count++] = *status.target;
     }
-    if (change->stage != CHANGE_CLOSED) {
+    /* Nothing comes of a plan. */
+    if (change->stage != CHANGE_CLOSED && change->stage != CHANGE_PLANNING) {
         targets[count++] = change->target;
     }
     return count;
+}
+
+bool check_prepares(struct host *host)
+{
+    const struct change *change = &host->node->change;
+    struct raft_change_status status;
+    raft_change_status(node_raft(host->node), &status);
+    bool begun = change->begun_us != host->begun_us ||
+                 change->serial != host->change_serial;
+    bool was = host->prepares;
+    host->begun_us = change->begun_us;
+    host->change_serial = change->serial;
+    host->prepares =
+        change->stage == CHANGE_REACHING ||
+        (change->stage == CHANGE_ASKED && status.stage == RAFT_CHANGE_CATCH_UP);
+    return was || begun || host->prepares;
 }
 
 void check_limits(struct host *host)

@@ -1,7 +1,8 @@
 /* An operator: it asks for changes of the members, at any node, over the
  * ordinary connection of an app.  There may be two, who do not know of each
  * other.  They see who is a member, and whose disk was exchanged; nothing that
- * they ask needs to make sense. */
+ * they ask in the first phase needs to make sense.  In the second one each of
+ * them has a change made. */
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static void name_for(struct world *world, struct order *order)
     unsigned most = prng_chance(prng, 3) ? 3 : 1;
     switch (order->kind) {
     case ORDER_CHANGE:
+    case ORDER_PLAN:
         name_set(world, order);
         break;
     case ORDER_ADD:
@@ -146,6 +148,7 @@ static const struct {
     [ORDER_ABORT] = {"CONFIG ABORT", 3, false, false},
     [ORDER_TRANSFER] = {"TRANSFER", 3, false, false},
     [ORDER_BOOTSTRAP] = {"CONFIG BOOTSTRAP", 0, true, false},
+    [ORDER_PLAN] = {"CONFIG PLAN", 2, true, false},
 };
 
 static enum order_kind some_kind(struct world *world)
@@ -195,21 +198,26 @@ static void answered(struct app *app, const struct asked *asked,
     order_answered(app, asked->order, asked->asked_us, value);
 }
 
-static void ask(struct app *app, enum order_kind kind, struct buf *buf)
+static void ask_for(struct app *app, const struct order *order,
+                    answer_check *check, struct buf *buf)
 {
     struct world *world = app->world;
-    struct order order = {.kind = kind};
-    name_for(world, &order);
-    if (order.count == 0 && kind != ORDER_ABORT && kind != ORDER_TRANSFER) {
-        return;
-    }
-    struct asked *asked = ask_note(app, answered);
-    asked->order = order_new(world, &order);
+    struct asked *asked = ask_note(app, check);
+    asked->order = order_new(world, order);
     size_t before = buf->size;
-    add_words(world, &order, asked->order, buf);
+    add_words(world, order, asked->order, buf);
     world_trace(world, app->host, "operator %u: %.*s", app->number,
                 (int)(buf->size - before - 2),
                 (const char *)buf->data + before);
+}
+
+static void ask(struct app *app, enum order_kind kind, struct buf *buf)
+{
+    struct order order = {.kind = kind};
+    name_for(app->world, &order);
+    if (order.count > 0 || kind == ORDER_ABORT || kind == ORDER_TRANSFER) {
+        ask_for(app, &order, answered, buf);
+    }
 }
 
 /* The first node is told so; all others wait. */
@@ -226,13 +234,75 @@ static void begin(struct app *app, struct buf *buf)
     }
 }
 
+/* ---- the second phase --------------------------------------------------- */
+
+/* A change that nothing speaks against: to nodes that are well, and have the
+ * disk that is known or are no members. */
+static void name_well(struct world *world, struct order *order)
+{
+    struct prng *prng = &world->prng;
+    for (int tries = 0; tries < 100 && order->count == 0; tries++) {
+        for (unsigned i = 0; i < world->mix.hosts; i++) {
+            const struct host *host = &world->hosts[i];
+            bool in = raft_config_find(members(world), i) != NULL;
+            bool may = !host->left && (!in || force_member(world, host));
+            if (may && prng_below(prng, 8) < (in ? 6 : 2)) {
+                name(order, i, prng_chance(prng, 5));
+            }
+        }
+    }
+    if (order->count > 0) {
+        order->learner[prng_below(prng, order->count)] = false;
+    }
+}
+
+static void last_answered(struct app *app, const struct asked *asked,
+                          const struct resp_value *value)
+{
+    answered(app, asked, value);
+    if (value->type == RESP_INTEGER) {
+        world_happened(app->world, HAPPENED_CHANGED_AT_LAST);
+        app->errand = 0;
+    }
+}
+
+static void go_on(struct app *app, struct buf *buf)
+{
+    struct world *world = app->world;
+    if (app->errand > 1) {
+        app->errand--;
+        ask(app, some_kind(world), buf);
+        return;
+    }
+    struct order order = {.kind = ORDER_CHANGE};
+    name_well(world, &order);
+    if (order.count > 0) {
+        ask_for(app, &order, last_answered, buf);
+    }
+}
+
+void operator_send(struct app *app)
+{
+    app->errand = (unsigned)prng_range(&app->world->prng, 1, 4);
+}
+
+bool operator_is_back(const struct app *app)
+{
+    return app->errand == 0;
+}
+
+/* ---- one after the other ------------------------------------------------ */
+
 void operator_ask(struct app *app, struct buf *buf)
 {
     struct world *world = app->world;
     if (config_newest(world) == NULL) {
         begin(app, buf);
-    } else if (!world->calm &&
-               (app->open_count == 0 || prng_chance(&world->prng, 4))) {
+    } else if (world->calm) {
+        if (app->errand > 0 && app->open_count == 0) {
+            go_on(app, buf);
+        }
+    } else if (app->open_count == 0 || prng_chance(&world->prng, 4)) {
         ask(app, some_kind(world), buf);
     }
 }

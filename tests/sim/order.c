@@ -15,6 +15,8 @@ uint64_t order_new(struct world *world, const struct order *order)
     checks->orders = x_grow(checks->orders, &checks->order_capacity,
                             checks->order_count + 2, sizeof(*checks->orders));
     checks->orders[++checks->order_count] = *order;
+    /* Whatever is answered, and if nothing is. */
+    checks->orders[checks->order_count].untouched = order->kind == ORDER_PLAN;
     return checks->order_count;
 }
 
@@ -73,6 +75,7 @@ static bool is_fulfilled(const struct order *order, uint64_t number,
             break;
         case ORDER_ABORT:
         case ORDER_TRANSFER:
+        case ORDER_PLAN:
         case ORDER_KINDS:
             break;
         }
@@ -114,16 +117,21 @@ static bool is_turned_back(const struct world *world,
     return raft_config_equal(&old, &seen->config);
 }
 
-/* Nothing had begun: the configuration is the one that was in force already,
- * or a change was being prepared.  One that is prepared and given up in a
- * single turn is not seen; then, too, nothing joint came before. */
-static bool is_given_up(const struct world *world, uint64_t asked_us,
-                        const struct config_seen *seen)
+/* What CONFIG ABORT says is done: the entry is the old configuration of a
+ * change that was turned back since, by this order, or the one that was in
+ * force while a change was prepared, of which nothing is in any log.
+ *
+ * The second is so only where a leader had a change in preparation after the
+ * order was asked, and had this very configuration (config.c notes both, for
+ * changes that are begun and given up in a single turn, too).  Without one, the
+ * answer is an error.  Whether another leader has got further since is no
+ * matter: one that is deposed, and does not know it, gives up a change of its
+ * own, and knows of no newer configuration. */
+static bool is_aborted(const struct world *world, uint64_t asked_us,
+                       const struct config_seen *seen)
 {
-    bool newest = seen == config_newest(world) || (seen + 1)->at_us >= asked_us;
-    bool joint = seen > world->checks.configs && (seen - 1)->config.joint;
-    return newest && (!joint || seen->at_us <= asked_us ||
-                      world->checks.prepared_us >= asked_us);
+    bool back = is_turned_back(world, seen) && seen->at_us >= asked_us;
+    return back || seen->prepared_us >= asked_us;
 }
 
 /* ---- done --------------------------------------------------------------- */
@@ -138,6 +146,7 @@ static const enum happening done[ORDER_KINDS] = {
     [ORDER_ABORT] = HAPPENED_ABORTED,
     [ORDER_TRANSFER] = HAPPENED_TRANSFERRED,
     [ORDER_BOOTSTRAP] = HAPPENED_BOOTSTRAPPED,
+    [ORDER_PLAN] = HAPPENED_PLANNED,
 };
 
 static void check_done(struct app *app, uint64_t number, uint64_t asked_us,
@@ -152,8 +161,7 @@ static void check_done(struct app *app, uint64_t number, uint64_t asked_us,
         right = is_replaced(world, order, seen);
     }
     if (right && order->kind == ORDER_ABORT) {
-        right =
-            is_turned_back(world, seen) || is_given_up(world, asked_us, seen);
+        right = is_aborted(world, asked_us, seen);
     }
     if (!right) {
         world_fail(world, "an operator's answer is true",
@@ -172,6 +180,43 @@ static void check_transferred(struct app *app, uint64_t number,
         world_fail(app->world, "an operator's answer is true",
                    "order %llu: n%lu does not lead", (unsigned long long)number,
                    (unsigned long)host->id);
+    }
+}
+
+/* ---- planned ------------------------------------------------------------ */
+
+/* Lines of the kinds that there are. */
+static bool is_plan(const struct resp_value *value)
+{
+    static const char *const begins[] = {
+        "step ", "quorum ", "note: ", "refused: ", "nothing to be done: "};
+    bool right = value->type == RESP_ARRAY && value->count > 0;
+    for (size_t i = 0; right && i < value->count; i++) {
+        const struct resp_value *line = &value->children[i];
+        right = false;
+        for (size_t j = 0; j < sizeof(begins) / sizeof(begins[0]); j++) {
+            size_t length = strlen(begins[j]);
+            right = right || (line->type == RESP_BULK && line->size > length &&
+                              memcmp(line->data, begins[j], length) == 0);
+        }
+    }
+    return right;
+}
+
+/* What speaks against the change is a line; an error is one of the way. */
+static void planned(struct app *app, const struct resp_value *value)
+{
+    static const char *const errors[] = {"UNCERTAIN", "NOTLEADER", "NOLEADER",
+                                         "NOCONFIG", "BUSY"};
+    bool right = is_plan(value);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        right = right || ask_is_error(value, errors[i]);
+    }
+    if (!right) {
+        ask_wrong(app, "CONFIG PLAN", value);
+    }
+    if (value->type == RESP_ARRAY) {
+        world_happened(app->world, HAPPENED_PLANNED);
     }
 }
 
@@ -227,6 +272,10 @@ void order_answered(struct app *app, uint64_t number, uint64_t asked_us,
                     const struct resp_value *value)
 {
     const struct order *order = &app->world->checks.orders[number];
+    if (order->kind == ORDER_PLAN) {
+        planned(app, value);
+        return;
+    }
     if (value->type == RESP_ERROR) {
         refused(app, number, value);
         return;

@@ -301,6 +301,7 @@ static void world_free(struct world *world)
 
 #define PROGRESS_MAX_US ((uint64_t)30000000)
 #define CONVERGE_MAX_US ((uint64_t)15000000)
+#define CHANGES_MAX_US ((uint64_t)60000000)
 #define STEP_US ((uint64_t)500000)
 #define PROGRESS 5 /* requests of each app */
 
@@ -335,6 +336,35 @@ static void demand_progress(struct world *world)
         if (world->now_us >= end_us + 10 * PROGRESS_MAX_US) {
             world_fail(world, "progress", "%llu requests were acknowledged",
                        (unsigned long long)world->happened[HAPPENED_ACKED]);
+        }
+        run_until(world, world->now_us + STEP_US);
+        settle_more(world);
+    }
+}
+
+static const struct app *on_errand(const struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        if (!operator_is_back(world->operators[i])) {
+            return world->operators[i];
+        }
+    }
+    return NULL;
+}
+
+/* Operators have the members changed, to others that are well; then the apps
+ * must get on again. */
+static void demand_changes(struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.operators; i++) {
+        operator_send(world->operators[i]);
+    }
+    uint64_t end_us = world->now_us + CHANGES_MAX_US;
+    while (on_errand(world) != NULL) {
+        if (world->now_us >= end_us) {
+            world_fail(world, "changes are made",
+                       "an operator had no change made within %.0f s",
+                       (double)CHANGES_MAX_US / 1e6);
         }
         run_until(world, world->now_us + STEP_US);
         settle_more(world);
@@ -390,6 +420,10 @@ struct sim_result sim_run(const struct sim_options *options)
     run_until(world, world->mix.faults_us);
     fault_settle(world);
     demand_progress(world);
+    if (world->mix.operators > 0) {
+        demand_changes(world);
+        demand_progress(world);
+    }
     demand_rest(world);
     check_end(world);
     history_end(world);

@@ -303,6 +303,9 @@ struct host {
     raft_id vote;
     bool led;
     raft_index config_index; /* of its newest configuration */
+    bool prepares;           /* a change, of which nothing is in a log */
+    uint64_t begun_us;       /* its clock, when it last began one … */
+    uint64_t change_serial;  /* … or had core begin it */
     uint64_t led_us;         /* when it last led; 0: never */
 };
 
@@ -429,6 +432,10 @@ raft_index app_followed(const struct app *app);
 struct app *operator_new(struct world *world, unsigned number);
 /* One order, added to `buf`. */
 void operator_ask(struct app *app, struct buf *buf);
+/* In the second phase it asks nothing but its errand: a few orders of any kind,
+ * and then, until it is done, a change to members that are all well. */
+void operator_send(struct app *app);
+bool operator_is_back(const struct app *app);
 
 enum order_kind {
     ORDER_CHANGE,
@@ -440,6 +447,7 @@ enum order_kind {
     ORDER_ABORT,
     ORDER_TRANSFER,
     ORDER_BOOTSTRAP,
+    ORDER_PLAN,
     ORDER_KINDS
 };
 
@@ -509,6 +517,8 @@ struct config_seen {
     raft_index index;
     raft_term term;
     uint64_t at_us;
+    uint64_t prepared_us; /* when a leader that had it as its newest last
+                             prepared a change; 0: never */
     struct raft_config config;
 };
 
@@ -537,7 +547,6 @@ struct checks {
     struct config_seen *configs;
     size_t config_count;
     size_t config_capacity;
-    uint64_t prepared_us; /* when a leader last prepared a change */
     struct order *orders; /* by number, from 1 */
     size_t order_count;
     size_t order_capacity;
@@ -549,6 +558,9 @@ void check_limits(struct host *host);
 /* The members that a change which is open at this node would lead to: what
  * core and node know of it.  How many there are. */
 size_t check_targets(const struct host *host, struct raft_config targets[2]);
+/* At some time since this was last asked a change was being prepared there, of
+ * which nothing was in a log yet: it may have begun, or be over, since. */
+bool check_prepares(struct host *host);
 /* Entry `from` and all behind it are about to leave this disk. */
 void check_truncated(struct host *host, raft_index from);
 /* It is on this disk now. */
