@@ -213,6 +213,7 @@ static const char *take_frame(struct node *node, struct link *link,
     if (frame->version > link->version) {
         return "a frame of a later version than was agreed on";
     }
+    link->spoke = true;
     switch ((enum frame_type)frame->type) {
     case FRAME_MESSAGE:
         return take_message(node, link, frame);

@@ -85,6 +85,7 @@ struct link {
     uint64_t process;         /* … and which process it is; 0: not known */
     bool greeted;             /* the HELLO of the other end is here … */
     uint8_t version;          /* … and frames are of this version */
+    bool spoke;               /* accepted: it has said more than that */
     bool dead;                /* the net has closed it already */
     struct frame_parser *parser;
     struct out out;

@@ -10,6 +10,16 @@ static struct link *way_to(const struct node *node, raft_id id)
     return peer->link;
 }
 
+/* Where an answer is wanted: it comes on the connection that the other one has
+ * dialled, once that one knows that it stands.  NULL: there is no way there, or
+ * none back. */
+static struct link *way_and_back(const struct node *node, raft_id id)
+{
+    const struct peer *peer = peers_find(node, id);
+    bool back = peer != NULL && peer->heard != NULL && peer->heard->spoke;
+    return back ? way_to(node, id) : NULL;
+}
+
 static bool is_answer(const struct raft_message *message)
 {
     switch (message->type) {
@@ -55,7 +65,7 @@ void peers_send(struct node *node, const struct raft_message *message)
 bool peers_forward(struct node *node, raft_id to,
                    const struct frame_forward *items, size_t count)
 {
-    struct link *link = way_to(node, to);
+    struct link *link = way_and_back(node, to);
     if (link != NULL) {
         frame_write_forwards(&link->out, link->version, items, count);
     }
@@ -75,7 +85,7 @@ void peers_forward_answer(struct node *node, raft_id to,
 bool peers_control(struct node *node, raft_id to,
                    const struct frame_control *control)
 {
-    struct link *link = way_to(node, to);
+    struct link *link = way_and_back(node, to);
     if (link != NULL) {
         frame_write_control(&link->out, link->version, control);
     }
@@ -85,9 +95,12 @@ bool peers_control(struct node *node, raft_id to,
 void peers_control_answer(struct node *node, raft_id to,
                           const struct frame_control_answer *answer)
 {
-    struct link *link = way_to(node, to);
-    if (link != NULL) {
-        frame_write_control_answer(&link->out, link->version, answer);
+    /* Also where much waits: they are few, and whoever waits for one has no
+     * time limit.  Without a link it has heard that the answer is lost. */
+    const struct peer *peer = peers_find(node, to);
+    if (peer != NULL && peer->state == PEER_UP) {
+        frame_write_control_answer(&peer->link->out, peer->link->version,
+                                   answer);
     }
 }
 

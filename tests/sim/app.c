@@ -287,6 +287,12 @@ static struct host *some_host(struct world *world)
     return host;
 }
 
+void app_go(struct app *app, struct host *host)
+{
+    leave_host(app);
+    app->host = host;
+}
+
 void app_flee(struct app *app)
 {
     if (!is_home(app->world, app->host)) {

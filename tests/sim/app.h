@@ -62,6 +62,9 @@ struct app {
     struct host *told; /* NOTLEADER named it: ask there */
     /* Of an operator: */
     unsigned errand; /* orders to be asked, the last of them until it is done */
+    enum { WISH_NONE, WISH_NOTED, WISH_ASKED, WISH_ANSWERED } wish;
+    struct order wished;
+    bool wish_uncertain; /* … is the answer */
 };
 
 /* ---- ask.c -------------------------------------------------------------- */

@@ -9,6 +9,10 @@
  *       seconds; --twice runs each a second time and compares, --every fails
  *       where a kind of fault or answer never came about in any of them
  *
+ *   sim --play=NAME …, sim --plays
+ *       the same of one of the plays in play.c, for which a seed draws delays;
+ *       the names of all of them
+ *
  * A run is made smaller than its seed draws it with --faults=S (the first
  * phase ends after S seconds), --apps=N, --operators=N, --skip=A-B,C (faults
  * that do not happen) and --store=model|sqlite.
@@ -27,6 +31,7 @@ struct arguments {
     struct sim_many many;
     bool one;
     bool shrink;
+    bool plays;
 };
 
 static const char *value_of(const char *text, const char *name)
@@ -69,6 +74,7 @@ static bool take_flag(struct arguments *arguments, const char *text)
                  {"--twice", &arguments->many.twice},
                  {"--every", &arguments->many.every},
                  {"--progress", &arguments->many.progress},
+                 {"--plays", &arguments->plays},
                  {"--shrink", &arguments->shrink}};
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         if (strcmp(text, flags[i].name) == 0) {
@@ -77,6 +83,17 @@ static bool take_flag(struct arguments *arguments, const char *text)
         }
     }
     return false;
+}
+
+static bool take_play(struct sim_options *options, const char *name)
+{
+    const char *play;
+    for (unsigned i = 0; (play = sim_play_name(i)) != NULL; i++) {
+        if (strcmp(play, name) == 0) {
+            options->play = play;
+        }
+    }
+    return options->play != NULL;
 }
 
 static bool take_many(struct arguments *arguments, const char *text)
@@ -114,6 +131,8 @@ static bool take_argument(struct arguments *arguments, const char *text)
         options->faults_s = strtod(value, NULL);
     } else if ((value = value_of(text, "--apps=")) != NULL) {
         options->apps = (unsigned)strtoul(value, NULL, 10);
+    } else if ((value = value_of(text, "--play=")) != NULL) {
+        return take_play(options, value);
     } else if ((value = value_of(text, "--operators=")) != NULL) {
         options->operators = (int)strtol(value, NULL, 10);
     } else if ((value = value_of(text, "--skip=")) != NULL) {
@@ -133,6 +152,7 @@ static int usage(void)
             "       sim --seed=N --shrink\n"
             "       sim [--first=N] [--seeds=N] [--jobs=N] [--time=S] "
             "[--twice] [--every] [--progress]\n"
+            "       sim --play=NAME ...; sim --plays\n"
             "smaller: [--faults=S] [--apps=N] [--operators=N] [--skip=A-B,C] "
             "[--store=model|sqlite]\n");
     return 2;
@@ -144,6 +164,10 @@ void sim_arguments(const struct sim_options *options, char *text, size_t size)
                                          " --store=sqlite"};
     size_t used = (size_t)snprintf(text, size, " --seed=%llu",
                                    (unsigned long long)options->seed);
+    if (options->play != NULL && used < size) {
+        used += (size_t)snprintf(text + used, size - used, " --play=%s",
+                                 options->play);
+    }
     if (options->faults_s > 0 && used < size) {
         used += (size_t)snprintf(text + used, size - used, " --faults=%.3f",
                                  options->faults_s);
@@ -177,6 +201,13 @@ int main(int argc, char **argv)
         if (!take_argument(&arguments, argv[i])) {
             return usage();
         }
+    }
+    const char *play;
+    for (unsigned i = 0; arguments.plays; i++) {
+        if ((play = sim_play_name(i)) == NULL) {
+            return 0;
+        }
+        puts(play);
     }
     if (arguments.shrink) {
         return arguments.one ? sim_shrink(&arguments.options) : usage();

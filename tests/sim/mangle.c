@@ -111,6 +111,11 @@ static void pass(struct world *world, struct wire *wire, struct wire_end *to,
                  const uint8_t *frame, size_t size)
 {
     const struct mix *mix = &world->mix;
+    const struct host *from = wire->end[to == &wire->end[0] ? 1 : 0].host;
+    if (world->loses != NULL && world->loses(world, wire, from, frame)) {
+        world_happened(world, HAPPENED_LOST_FRAME);
+        return;
+    }
     bool message = frame[TYPE_AT] == FRAME_MESSAGE && !world->calm;
     bool answer = frame[TYPE_AT] == FRAME_FORWARD_ANSWER && !world->calm;
     wire->spoke = wire->spoke || message || answer;

@@ -130,6 +130,24 @@ void mix_draw(struct mix *mix, struct prng *prng,
     }
 }
 
+void mix_play(struct mix *mix, const struct sim_options *options)
+{
+    *mix = (struct mix){.voters = 3,
+                        .listed = 3,
+                        .hosts = 3,
+                        .sqlite = options->store == SIM_STORE_SQLITE,
+                        .delay_us = 1000,
+                        .save_us = 1000,
+                        .cache_bytes = 4096,
+                        .key_window = 3,
+                        .forward = true,
+                        .keep_unacked = 1000000,
+                        .snapshot_hold_us = 1000000,
+                        .operators = 1,
+                        .burst = 1,
+                        .order_gap_us = 10000};
+}
+
 void mix_show(const struct world *world)
 {
     const struct mix *mix = &world->mix;

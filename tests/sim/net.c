@@ -203,7 +203,7 @@ static void move_bytes(struct world *world, void *subject, uint64_t life)
     if (wire->hangs) {
         return; /* give_up() ends it */
     }
-    if (blocked) {
+    if (blocked || end->stalls_until_us > world->now_us) {
         move_in(world, wire, to, BLOCKED_US);
         return;
     }
@@ -237,8 +237,9 @@ static void append(struct world *world, struct wire *wire, int to,
 {
     struct wire_end *end = &wire->end[to];
     bool frames = wire->end[0].host != NULL && wire->end[1].host != NULL;
-    if (frames && (world->mix.lost | world->mix.doubled | world->mix.reordered |
-                   world->mix.late) != 0) {
+    if (frames && (world->loses != NULL ||
+                   (world->mix.lost | world->mix.doubled |
+                    world->mix.reordered | world->mix.late) != 0)) {
         buf_append(&end->unframed, span->data, span->size);
     } else {
         buf_append(&end->bytes, span->data, span->size);

@@ -281,6 +281,22 @@ static void go_on(struct app *app, struct buf *buf)
     }
 }
 
+static void wish_answered(struct app *app, const struct asked *asked,
+                          const struct resp_value *value)
+{
+    app->wish = WISH_ANSWERED;
+    app->wish_uncertain = ask_is_error(value, "UNCERTAIN");
+    answered(app, asked, value);
+}
+
+void operator_wish(struct app *app, struct host *host,
+                   const struct order *order)
+{
+    app_go(app, host);
+    app->wished = *order;
+    app->wish = WISH_NOTED;
+}
+
 void operator_send(struct app *app)
 {
     app->errand = (unsigned)prng_range(&app->world->prng, 1, 4);
@@ -296,7 +312,10 @@ bool operator_is_back(const struct app *app)
 void operator_ask(struct app *app, struct buf *buf)
 {
     struct world *world = app->world;
-    if (config_newest(world) == NULL) {
+    if (app->wish == WISH_NOTED) {
+        ask_for(app, &app->wished, wish_answered, buf);
+        app->wish = WISH_ASKED;
+    } else if (config_newest(world) == NULL) {
         begin(app, buf);
     } else if (world->calm) {
         if (app->errand > 0 && app->open_count == 0) {

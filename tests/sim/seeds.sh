@@ -1,10 +1,13 @@
 #!/bin/sh
 # Three hundred seeds, in which everything that can happen must happen; the
 # first ten twice, which must give the same trace to the byte; and those that
-# once found something.  With RAFTSC_QUICK, for slower builds, fewer.
+# once found something; and the plays, with twenty seeds each.  With RAFTSC_QUICK, for slower builds, fewer.
 set -e
 sim=${top_builddir:-.}/tests/sim/sim
 found=${srcdir:-.}/tests/sim/found.txt
+for play in $("$sim" --plays); do
+    "$sim" --play="$play" --seeds=20 >/dev/null || "$sim" --play="$play" --seeds=20
+done
 if [ -n "${RAFTSC_QUICK:-}" ]; then
     "$sim" --first=1 --seeds=3 --twice >/dev/null || "$sim" --first=1 --seeds=3 --twice
     exec "$sim" --first=1 --seeds=60

@@ -9,6 +9,8 @@
  * simulator draws anything else, so that a bug found gets a smaller test of its
  * own beside its line in found.txt.
  *
+ * A play (play.c) is a run in which only one thing breaks, at the worst time.
+ *
  * README ("Building and testing") says how it is used; main.c has all options;
  * world.h is the map of the files, and says how a new operation joins. */
 #ifndef RAFTSC_TESTS_SIM_SIM_H
@@ -28,6 +30,9 @@ struct sim_skip {
 
 #define SIM_SKIPS_MAX 256
 
+/* The name of the play of this number, from 0; NULL: there are no more. */
+const char *sim_play_name(unsigned at);
+
 /* How a run is looked at, and how it is made smaller than its seed wants it.
  * 0: as the seed draws it. */
 struct sim_options {
@@ -38,7 +43,8 @@ struct sim_options {
     int node; /* only this one's lines; -1: all */
     double faults_s;
     unsigned apps;
-    int operators; /* -1: as the seed draws it */
+    const char *play; /* NULL: what the seed draws */
+    int operators;    /* -1: as the seed draws it */
     enum { SIM_STORE_DRAWN, SIM_STORE_MODEL, SIM_STORE_SQLITE } store;
     struct sim_skip skips[SIM_SKIPS_MAX];
     unsigned skip_count;
@@ -51,8 +57,8 @@ struct sim_result {
     uint64_t happened[HAPPENINGS];
 };
 
-/* Any fault first, then a majority that is healed for good: a violation ends
- * the process with its story (exit status 1). */
+/* Any fault first, then a majority that is healed for good; or a play.  A
+ * violation ends the process with its story (exit status 1). */
 struct sim_result sim_run(const struct sim_options *options);
 
 #define SIM_JOBS_MAX 64

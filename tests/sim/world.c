@@ -100,6 +100,11 @@ static void run_until(struct world *world, uint64_t end_us)
     world->now_us = end_us;
 }
 
+void world_run(struct world *world, uint64_t us)
+{
+    run_until(world, world->now_us + us);
+}
+
 /* ---- what it says ------------------------------------------------------- */
 
 bool world_shows(const struct world *world, const struct host *host)
@@ -229,7 +234,12 @@ static struct world *world_new(const struct sim_options *options)
     world_now = world;
     signal(SIGABRT, on_abort);
     prng_seed(&world->prng, world->seed);
-    mix_draw(&world->mix, &world->prng, options);
+    if (options->play == NULL) {
+        mix_draw(&world->mix, &world->prng, options);
+    } else {
+        mix_play(&world->mix, options);
+        world->calm = true;
+    }
     mix_show(world);
     make_hosts(world);
     for (unsigned i = 0; i < world->mix.apps; i++) {
@@ -414,9 +424,8 @@ static void demand_rest(struct world *world)
     }
 }
 
-struct sim_result sim_run(const struct sim_options *options)
+static void run_phases(struct world *world)
 {
-    struct world *world = world_new(options);
     run_until(world, world->mix.faults_us);
     fault_settle(world);
     demand_progress(world);
@@ -428,6 +437,16 @@ struct sim_result sim_run(const struct sim_options *options)
     check_end(world);
     history_end(world);
     order_end(world);
+}
+
+struct sim_result sim_run(const struct sim_options *options)
+{
+    struct world *world = world_new(options);
+    if (options->play == NULL) {
+        run_phases(world);
+    } else {
+        play_find(options->play)(world);
+    }
     struct sim_result result = {.digest = world->digest,
                                 .simulated_us = world->now_us,
                                 .faults = world->fault_number};

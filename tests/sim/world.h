@@ -23,6 +23,7 @@
  *               apps saw; keys.c what is so of keys
  *   force.c     the configurations that may be in force, and who is in them
  *   many.c      many seeds in many processes; shrink.c a smaller run
+ *   play.c      runs in which nothing is left to chance but delays
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
  * row in the table of ask.c (or fault.c), its checks, and a happening for
@@ -150,6 +151,8 @@ struct mix {
 
 void mix_draw(struct mix *mix, struct prng *prng,
               const struct sim_options *options);
+/* Three nodes and an operator, and nothing that breaks by itself. */
+void mix_play(struct mix *mix, const struct sim_options *options);
 void mix_show(const struct world *world);
 
 /* ---- disks -------------------------------------------------------------- */
@@ -371,10 +374,11 @@ struct wire_end {
     bool gone;      /* this end is closed: nothing is delivered to it */
     bool shut;      /* this end sends no more */
     bool paused;
-    bool told;           /* it knows that the other end is gone */
-    struct buf bytes;    /* on their way to this end */
-    struct buf unframed; /* … before what is lost of them is drawn */
-    struct buf held;     /* a message that a later one overtakes */
+    bool told;                /* it knows that the other end is gone */
+    struct buf bytes;         /* on their way to this end */
+    struct buf unframed;      /* … before what is lost of them is drawn */
+    struct buf held;          /* a message that a later one overtakes */
+    uint64_t stalls_until_us; /* nothing more arrives here */
     uint64_t owed; /* bytes whose sender was not told yet that they left */
     bool moving;   /* an event will deliver some of them */
 };
@@ -402,6 +406,10 @@ void net_app_close(struct wire *wire, bool half);
 void net_app_pause(struct wire *wire, bool paused);
 bool net_parted(const struct world *world, const struct host *a,
                 const struct host *b);
+/* Whether this frame is lost: a play's choice, or else how long the connection
+ * stalls with it. */
+typedef bool lose_frame(struct world *world, struct wire *wire,
+                        const struct host *from, const uint8_t *frame);
 /* What is unframed goes on its way: some messages are lost, doubled, late. */
 void mangle(struct world *world, struct wire *wire, struct wire_end *to);
 /* Bytes are there to be delivered at this end. */
@@ -422,6 +430,7 @@ void app_start(struct app *app);
 void app_stop(struct app *app);
 /* Its host is left broken: it goes to one that is well. */
 void app_flee(struct app *app);
+void app_go(struct app *app, struct host *host);
 /* Requests that are not answered, on connections that are open. */
 size_t app_open_requests(const struct app *app);
 uint64_t app_acknowledged(const struct app *app);
@@ -462,6 +471,9 @@ struct order {
     bool undone;    /* … or that it was turned back */
 };
 
+/* It asks this, and nothing else, at `host` (a play). */
+void operator_wish(struct app *app, struct host *host,
+                   const struct order *order);
 /* Notes an order; its number, from 1. */
 uint64_t order_new(struct world *world, const struct order *order);
 void order_answered(struct app *app, uint64_t number, uint64_t asked_us,
@@ -630,7 +642,17 @@ void world_show(const struct world *world, const struct host *host,
 bool world_shows(const struct world *world, const struct host *host);
 void world_happened(struct world *world, enum happening what);
 
+/* ---- plays (play.c) ----------------------------------------------------- */
+
+typedef void play_run(struct world *world);
+
+/* NULL: there is none of that name. */
+play_run *play_find(const char *name);
+
 /* ---- the world ---------------------------------------------------------- */
+
+/* Time goes on by so much. */
+void world_run(struct world *world, uint64_t us);
 
 struct event;
 
@@ -654,8 +676,9 @@ struct world {
     unsigned places; /* where hosts were so far */
     char bootstrap[512];
     struct checks checks;
-    bool calm;        /* the second phase … */
-    uint64_t calm_us; /* … and when it began */
+    bool calm;         /* the second phase … */
+    uint64_t calm_us;  /* … and when it began */
+    lose_frame *loses; /* NULL: nothing that a play wants lost */
     uint64_t happened[HAPPENINGS];
     struct digest digest; /* of the trace */
 };

@@ -1,0 +1,267 @@
+/* Plays: runs in which nothing breaks but what the play wants to, each for one
+ * promise that chance meets too seldom.  A seed draws the delays only. */
+#include <string.h>
+
+#include "app.h"
+#include "wire/frame.h"
+
+#define TYPE_AT 8
+#define MESSAGE_AT (FRAME_HEAD_SIZE + 2)
+
+/* Much less than an election time-out, which is a second at least. */
+#define SOON_US ((uint64_t)300000)
+#define LATE_US ((uint64_t)500000)
+#define LONG_US ((uint64_t)20000000)
+
+/* ---- waiting ------------------------------------------------------------ */
+
+typedef bool holds(struct world *world, const struct host *host);
+
+static void await(struct world *world, holds *wanted, const struct host *host,
+                  uint64_t most_us, const char *what)
+{
+    uint64_t end_us = world->now_us + most_us;
+    while (!wanted(world, host)) {
+        if (world->now_us >= end_us) {
+            world_fail(world, "play", "not within %.1f s: %s",
+                       (double)most_us / 1e6, what);
+        }
+        world_run(world, 1000);
+    }
+}
+
+static struct host *leader(struct world *world)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        if (world->hosts[i].node != NULL && world->hosts[i].led) {
+            return &world->hosts[i];
+        }
+    }
+    return NULL;
+}
+
+static bool some_other_leads(struct world *world, const struct host *host)
+{
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        const struct host *other = &world->hosts[i];
+        if (other != host && other->node != NULL && other->led) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_lost(struct world *world, const struct host *host)
+{
+    (void)host;
+    return world->happened[HAPPENED_LOST_FRAME] > 0;
+}
+
+static bool is_answered(struct world *world, const struct host *host)
+{
+    (void)host;
+    return world->operators[0]->wish == WISH_ANSWERED;
+}
+
+static bool is_born(const struct host *host)
+{
+    return host->node != NULL &&
+           raft_config_now(node_raft(host->node), NULL) != NULL;
+}
+
+/* All are there, one of them leads, and nothing is under way. */
+static struct host *begin(struct world *world)
+{
+    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    world_run(world, 3000000);
+    return leader(world);
+}
+
+static struct host *another(const struct host *host)
+{
+    struct world *world = host->world;
+    return &world->hosts[(host->id + 1) % world->mix.hosts];
+}
+
+/* ---- what is lost ------------------------------------------------------- */
+
+/* The first one. */
+static bool lose_timeout_now(struct world *world, struct wire *wire,
+                             const struct host *from, const uint8_t *frame)
+{
+    (void)wire;
+    (void)from;
+    return !has_lost(world, from) && frame[TYPE_AT] == FRAME_MESSAGE &&
+           frame[MESSAGE_AT] == RAFT_MESSAGE_TIMEOUT_NOW;
+}
+
+static void cut(struct host *from, struct host *to)
+{
+    struct world *world = from->world;
+    for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
+        if (!wire->is_free && wire->end[0].host == from &&
+            wire->end[1].host == to) {
+            net_break(wire);
+        }
+    }
+}
+
+static bool lose_messages(struct world *world, struct wire *wire,
+                          const struct host *from, const uint8_t *frame)
+{
+    (void)world;
+    (void)wire;
+    (void)from;
+    return frame[TYPE_AT] == FRAME_MESSAGE;
+}
+
+/* It is late: what a leader says first where it dials. */
+static bool delay_dials(struct world *world, struct wire *wire,
+                        const struct host *from, const uint8_t *frame)
+{
+    if (frame[TYPE_AT] == FRAME_HELLO && from->led &&
+        wire->end[0].host == from) {
+        wire->end[1].stalls_until_us = world->now_us + LATE_US;
+    }
+    return false;
+}
+
+/* … or what is said first to a leader that has dialled. */
+static bool delay_greetings(struct world *world, struct wire *wire,
+                            const struct host *from, const uint8_t *frame)
+{
+    if (frame[TYPE_AT] == FRAME_HELLO && wire->end[0].host->led &&
+        wire->end[0].host != from) {
+        wire->end[0].stalls_until_us = world->now_us + LATE_US;
+    }
+    return false;
+}
+
+static void cut_off(struct host *host)
+{
+    for (unsigned i = 0; i < host->world->mix.hosts; i++) {
+        cut(host, &host->world->hosts[i]);
+        cut(&host->world->hosts[i], host);
+    }
+}
+
+/* ---- leaders that go ---------------------------------------------------- */
+
+/* A leader that is removed hands over, and those who drop it may have cut its
+ * words short: they do not wait for an election time-out. */
+static void play_removed(struct world *world)
+{
+    struct host *first = begin(world);
+    struct order order = {.kind = ORDER_REMOVE, .ids = {first->id}, .count = 1};
+    world->loses = lose_timeout_now;
+    operator_wish(world->operators[0], another(first), &order);
+    await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    if (prng_chance(&world->prng, 2)) {
+        world_run(world, 5000); /* the others know that it is removed */
+    }
+    cut_off(first);
+    await(world, some_other_leads, first, SOON_US, "another one leads");
+}
+
+/* So does one that is told to stop, and whose process ends at once. */
+static void play_stopped(struct world *world)
+{
+    struct host *first = begin(world);
+    struct node_input stop = {.type = NODE_INPUT_SHUTDOWN};
+    world->loses = lose_timeout_now;
+    node_input(first->node, &stop);
+    host_wake(first);
+    await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    first->may_start = false;
+    cut_off(first);
+    host_crash(first);
+    await(world, some_other_leads, first, SOON_US, "another one leads");
+}
+
+/* ---- birth -------------------------------------------------------------- */
+
+/* Node 1 has not saved the first configuration, node 2 has lost the disk that
+ * has it: both hear of node 0 that there is a cluster, and nothing else. */
+static void play_born(struct world *world)
+{
+    struct host *hosts = world->hosts;
+    hosts[1].disk.full = true;
+    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    host_crash(&hosts[1]);
+    hosts[1].disk.full = false;
+    host_crash(&hosts[2]);
+    disk_change(&hosts[2], true);
+    world->loses = lose_messages;
+    host_start(&hosts[1]);
+    host_start(&hosts[2]);
+    world_run(world, 2000000);
+    hosts[0].may_start = false;
+    host_crash(&hosts[0]);
+    world->loses = NULL;
+    world_run(world, 1000000);
+    cut(&hosts[1], &hosts[2]); /* they greet each other again */
+    cut(&hosts[2], &hosts[1]);
+    world_run(world, 5000000);
+    if (is_born(&hosts[1]) || is_born(&hosts[2])) {
+        world_fail(world, "play", "a second cluster is born");
+    }
+}
+
+/* ---- answers ------------------------------------------------------------ */
+
+/* The leader's connection to a node breaks, and is made anew slowly; the other
+ * one is whole. */
+static void ask_meanwhile(struct world *world, lose_frame *delays)
+{
+    struct host *first = begin(world);
+    struct host *asker = another(first);
+    struct order order = {.kind = ORDER_ABORT};
+    world->loses = delays;
+    cut(first, asker);
+    world_run(world, 20000);
+    operator_wish(world->operators[0], asker, &order);
+    await(world, is_answered, NULL, LONG_US, "the order is answered");
+    if (world->operators[0]->wish_uncertain) {
+        world_fail(world, "play", "it was asked for an answer in vain");
+    }
+}
+
+/* A leader is asked once it can answer: not before it has dialled … */
+static void play_unheard(struct world *world)
+{
+    ask_meanwhile(world, delay_dials);
+}
+
+/* … nor before it knows that it was heard. */
+static void play_ungreeted(struct world *world)
+{
+    ask_meanwhile(world, delay_greetings);
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    play_run *run;
+} plays[] = {{"removed", play_removed},
+             {"stopped", play_stopped},
+             {"born", play_born},
+             {"unheard", play_unheard},
+             {"ungreeted", play_ungreeted}};
+
+#define PLAYS (sizeof(plays) / sizeof(plays[0]))
+
+const char *sim_play_name(unsigned at)
+{
+    return at < PLAYS ? plays[at].name : NULL;
+}
+
+play_run *play_find(const char *name)
+{
+    for (size_t i = 0; i < PLAYS; i++) {
+        if (strcmp(plays[i].name, name) == 0) {
+            return plays[i].run;
+        }
+    }
+    return NULL;
+}
