@@ -213,6 +213,45 @@ static void only_the_leader_can_order_a_campaign(void **state)
     raft_free(raft);
 }
 
+/* A single node once began a cluster; its disk was lost since, and it is taken
+ * in again: its log begins with a configuration in which its id is alone. */
+static void a_new_disk_has_no_vote_of_the_old_one(void **state)
+{
+    (void)state;
+    struct raft_settings fresh = settings;
+    struct raft_start start = {.vote = RAFT_ID_NONE};
+    struct raft_config config;
+    struct buf bytes = {0};
+    const char *why;
+    char text[256];
+    assert_true(raft_config_parse("2=b:1", &config, text, sizeof(text)));
+    config.members[0].instance = 7;
+    raft_config_encode(&config, &bytes);
+    struct raft_entry entry = {.index = 1,
+                               .term = 1,
+                               .kind = RAFT_KIND_CONFIG,
+                               .flags = RAFT_FLAG_REQUIRED,
+                               .payload = blob_copy(bytes.data, bytes.size)};
+    for (uint64_t instance = 7; instance <= 8; instance++) {
+        fresh.instance = instance;
+        struct raft *raft =
+            raft_new(&fresh, &start, (struct raft_now){.mono_us = 1}, &why);
+        struct raft_message message = append_of(3, &entry, 0, 0);
+        take(raft, 2, &message);
+        save(raft, 2);
+        step(raft, 10000000, NULL);
+        save(raft, 10000000);
+        bool old = instance == 7;
+        assert_int_equal(status_of(raft).term, old ? 4 : 3);
+        assert_int_equal(status_of(raft).role,
+                         old ? RAFT_ROLE_LEADER : RAFT_ROLE_FOLLOWER);
+        assert_string_equal(raft_role_word(raft), old ? "leader" : "idle");
+        raft_free(raft);
+    }
+    blob_free(entry.payload);
+    buf_free(&bytes);
+}
+
 static void no_term_is_too_large_for_a_disk(void **state)
 {
     (void)state;
@@ -301,6 +340,7 @@ int main(void)
         cmocka_unit_test(
             a_configuration_counts_from_its_append_and_can_be_lost),
         cmocka_unit_test(only_the_leader_can_order_a_campaign),
+        cmocka_unit_test(a_new_disk_has_no_vote_of_the_old_one),
         cmocka_unit_test(no_term_is_too_large_for_a_disk),
         cmocka_unit_test(a_transfer_is_answered_though_another_begins_at_once)};
     return RUN(tests);

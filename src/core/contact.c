@@ -121,9 +121,8 @@ size_t raft_contacts(const struct raft *raft, struct raft_member *members,
     const struct raft_config *config = raft_config_of(raft);
     const struct change *change = &raft->change;
     size_t count = 0;
-    if (config == NULL ||
-        (raft->role != RAFT_ROLE_LEADER && !raft_may_campaign(raft) &&
-         raft_config_find(config, raft->settings.id) == NULL)) {
+    if (config == NULL || (raft->role != RAFT_ROLE_LEADER &&
+                           !raft_may_campaign(raft) && !raft_is_member(raft))) {
         return 0;
     }
     for (size_t i = 0; i < config->count; i++) {

@@ -249,6 +249,9 @@ bool raft_is_voter(const struct raft *raft);
  * committed: its log may be the longest, and the others wait for it (thesis
  * 4.2.2). */
 bool raft_may_campaign(const struct raft *raft);
+/* This node in the configuration; NULL: it is not in it. */
+const struct raft_member *raft_self(const struct raft *raft,
+                                    const struct raft_config *config);
 struct peer *raft_peer(struct raft *raft, raft_id id); /* NULL: not known */
 struct peer *raft_peer_add(struct raft *raft, raft_id id);
 

@@ -31,13 +31,10 @@ void raft_status(const struct raft *raft, struct raft_status *status)
 
 const char *raft_role_word(const struct raft *raft)
 {
-    const struct raft_config *config = raft_config_of(raft);
-    const struct raft_member *self =
-        config == NULL ? NULL : raft_config_find(config, raft->settings.id);
     if (raft->role == RAFT_ROLE_LEADER) {
         return "leader";
     }
-    if (self == NULL) {
+    if (!raft_is_member(raft)) {
         return "idle";
     }
     if (!raft_is_voter(raft)) {

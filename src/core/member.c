@@ -508,9 +508,7 @@ void member_end(struct raft *raft)
                  change->index);
         close_change(raft);
     }
-    const struct raft_config *config = raft_config_of(raft);
-    if (raft->leaver_count > 0 ||
-        raft_config_find(config, raft->settings.id) == NULL) {
+    if (raft->leaver_count > 0 || !raft_is_member(raft)) {
         raft->leaver_count = 0;
         contact_changed(raft);
     }

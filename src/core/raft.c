@@ -59,10 +59,35 @@ const struct raft_config *raft_config_of(const struct raft *raft)
     return raft->log.config_count == 0 ? NULL : &raft->log.config;
 }
 
+/* While the log of a node whose disk was replaced is brought up to date, older
+ * configurations come to be in force, in which the id is that of the data
+ * directory before.  That one's vote is not this one's: the only voter of such
+ * a configuration would elect itself, and commit alone. */
+const struct raft_member *raft_self(const struct raft *raft,
+                                    const struct raft_config *config)
+{
+    uint64_t own = raft->settings.instance;
+    const struct raft_member *member =
+        config == NULL ? NULL : raft_config_find(config, raft->settings.id);
+    bool other = member != NULL && own != 0 && member->instance != 0 &&
+                 member->instance != own;
+    return other ? NULL : member;
+}
+
+static bool votes_in(const struct raft *raft, const struct raft_config *config)
+{
+    return raft_self(raft, config) != NULL &&
+           raft_config_votes(config, raft->settings.id);
+}
+
+bool raft_is_member(const struct raft *raft)
+{
+    return raft_self(raft, raft_config_of(raft)) != NULL;
+}
+
 bool raft_is_voter(const struct raft *raft)
 {
-    const struct raft_config *config = raft_config_of(raft);
-    return config != NULL && raft_config_votes(config, raft->settings.id);
+    return votes_in(raft, raft_config_of(raft));
 }
 
 bool raft_may_campaign(const struct raft *raft)
@@ -80,7 +105,7 @@ static void note_voter(struct raft *raft)
     if (count > 1 && raft_config_decode(
                          raft->log.configs[count - 2].payload->data,
                          raft->log.configs[count - 2].payload->size, &before)) {
-        raft->was_voter = raft_config_votes(&before, raft->settings.id);
+        raft->was_voter = votes_in(raft, &before);
     }
 }
 
@@ -253,6 +278,7 @@ void raft_set(struct raft *raft, const struct raft_settings *settings)
     struct raft_settings kept = raft->settings;
     raft->settings = *settings;
     raft->settings.id = kept.id;
+    raft->settings.instance = kept.instance;
     raft->settings.seed = kept.seed;
     /* The rings of flights are as long as they were made. */
     raft->settings.inflight_messages_max = kept.inflight_messages_max;

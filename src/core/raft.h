@@ -55,6 +55,7 @@ enum raft_role {
 
 struct raft_settings {
     raft_id id;
+    uint64_t instance; /* of the data directory; 0: any that has the id */
     uint64_t seed;
     uint64_t election_timeout_us; /* drawn anew in [t, 2t) */
     uint64_t heartbeat_us;        /* at most a third of it */
@@ -147,12 +148,15 @@ struct raft *raft_new(const struct raft_settings *settings,
                       const char **why);
 void raft_free(struct raft *raft);
 
-/* New time-outs or limits; the id and the seed stay as they were. */
+/* New time-outs or limits; id, instance and seed stay as they were. */
 void raft_set(struct raft *raft, const struct raft_settings *settings);
 /* Whether nobody here waits for entries to be committed: then a leader may let
  * this node know of it a little later, with what comes next.  False at first.
  */
 void raft_set_patient(struct raft *raft, bool patient);
+/* Whether the configuration in force names this node: under its id an older one
+ * may name a data directory that was lost. */
+bool raft_is_member(const struct raft *raft);
 
 /* ---- messages ----------------------------------------------------------- */
 

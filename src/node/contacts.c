@@ -72,9 +72,7 @@ raft_index contacts_left(const struct node *node, raft_id id, uint64_t instance)
 
 static bool is_passive(const struct node *node)
 {
-    const struct raft_config *config = raft_config_now(node->raft, NULL);
-    return config == NULL ||
-           raft_config_find(config, node->identity.id) == NULL;
+    return !raft_is_member(node->raft);
 }
 
 /* The old leader is followed until the configuration without it is committed,

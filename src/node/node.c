@@ -49,6 +49,7 @@ static struct raft_settings raft_settings_of(const struct node *node,
 {
     return (struct raft_settings){
         .id = node->identity.id,
+        .instance = node->identity.instance,
         .seed = seed,
         .election_timeout_us = node->settings.election_timeout_us,
         .heartbeat_us = node->settings.heartbeat_us,
