@@ -79,7 +79,7 @@ static void submit_answered(struct app *app, const struct asked *asked,
     if (value->type != RESP_INTEGER) {
         unsigned leader;
         if (ask_is_error(value, "NOTLEADER") &&
-            sscanf(value->data, "NOTLEADER %u ", &leader) == 1) {
+            sscanf(ask_text(value), "NOTLEADER %u ", &leader) == 1) {
             app->told = &app->world->hosts[leader];
         }
         refused(app, asked, value);

@@ -192,7 +192,7 @@ static void answered(struct app *app, const struct asked *asked,
 {
     unsigned leader;
     if (ask_is_error(value, "NOTLEADER") &&
-        sscanf(value->data, "NOTLEADER %u ", &leader) == 1) {
+        sscanf(ask_text(value), "NOTLEADER %u ", &leader) == 1) {
         app->told = &app->world->hosts[leader];
     }
     order_answered(app, asked->order, asked->asked_us, value);
