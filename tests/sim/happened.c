@@ -23,6 +23,7 @@ const char *const happened_names[HAPPENINGS] = {
     [HAPPENED_DOUBLED_FRAME] = "doubled messages",
     [HAPPENED_REORDERED_FRAME] = "reordered messages",
     [HAPPENED_LATE_FRAME] = "messages that come once more",
+    [HAPPENED_ANSWER_UNKNOWN] = "answers of a newer version",
     [HAPPENED_DISK_FULL] = "full disks",
     [HAPPENED_DISK_SLOW] = "slow disks",
     [HAPPENED_DISK_HANGS] = "hanging disks",

@@ -5,12 +5,14 @@
  * a connection and arrive late through another one, when both ends have been
  * started anew since, and core promises to bear all of it.  So do answers to
  * forwarded requests.  Handshakes and forwarded requests themselves belong to
- * their connection: they are lost with it, and never come twice.  Nor does a
+ * their connection: they are lost with it, and never come twice.  An answer may
+ * also be one that only a newer version knows.  Nor does a
  * message outlive the disk of either end: a connection is one between two
  * instances, as its handshake says. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "wire/frame.h"
 #include "world.h"
@@ -105,6 +107,20 @@ static bool draws_late(struct world *world, const uint8_t *frame)
                    : drawn(world, world->mix.late);
 }
 
+/* ---- of a newer version ------------------------------------------------- */
+
+#define RESULT_AT (FRAME_HEAD_SIZE + 6 + 2 + 8)
+#define RESULT_UNKNOWN 999
+
+/* The first of the answers in it is one that this version does not know: what
+ * became of the request, the asker cannot say. */
+static void answer_as_newer(struct world *world, uint8_t *frame, size_t size)
+{
+    be_put_u16(frame + RESULT_AT, RESULT_UNKNOWN);
+    be_put_u32(frame + 4, crc32c(0, frame + 8, size - 8));
+    world_happened(world, HAPPENED_ANSWER_UNKNOWN);
+}
+
 /* ---- one after the other ------------------------------------------------ */
 
 static void pass(struct world *world, struct wire *wire, struct wire_end *to,
@@ -131,6 +147,9 @@ static void pass(struct world *world, struct wire *wire, struct wire_end *to,
         return;
     }
     buf_append(&to->bytes, frame, size);
+    if (answer && drawn(world, mix->lost)) {
+        answer_as_newer(world, to->bytes.data + to->bytes.size - size, size);
+    }
     if (message && drawn(world, mix->doubled)) {
         world_happened(world, HAPPENED_DOUBLED_FRAME);
         buf_append(&to->bytes, frame, size);
