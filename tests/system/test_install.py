@@ -285,9 +285,9 @@ def test_rot_is_found_by_who_sends_it():
 def test_a_hash_that_is_wrong_makes_the_sender_look_at_its_file():
     with Cluster(3) as cluster:
         leader, _, away, last = lagging(cluster)
-        upload(leader, last, some_bytes(1000000, 8))
+        upload(leader, last, some_bytes(200000, 8))
         cut(leader, last)
-        other = bytes(1000000)
+        other = bytes(200000)  # of one row
         damage(leader, "UPDATE chunk SET data = ?, checksum = ?",
                (other, crc32c(other)))
         away.start().wait_answers()
