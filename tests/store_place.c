@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "check.h"
+#include "store/internal.h"
 
 char place_directory[64];
 
@@ -57,6 +58,7 @@ sqlite3 *place_database(void)
     sqlite3 *db;
     snprintf(path, sizeof(path), "%s/raft.db", place_directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_true(checksum_define(db));
     return db;
 }
 
@@ -67,6 +69,28 @@ void place_sql(const char *sql)
     if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) {
         fail_msg("%s: %s", sql, why);
     }
+    sqlite3_close(db);
+}
+
+void place_bless(sqlite3 *db)
+{
+    static const char sql[] =
+        "UPDATE keys SET checksum = raft_checksum(idx, key);"
+        "UPDATE config_history"
+        " SET checksum = raft_checksum(idx, term, unix_ms, members, record);"
+        "UPDATE state SET value = (SELECT count(*) FROM keys)"
+        " WHERE name = 'keys_count';"
+        "UPDATE state SET value = (SELECT count(*) FROM config_history)"
+        " WHERE name = 'config_count';"
+        "UPDATE state SET checksum = raft_checksum(name, value);";
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+void place_saved(const char *sql)
+{
+    place_sql(sql);
+    sqlite3 *db = place_database();
+    place_bless(db);
     sqlite3_close(db);
 }
 
@@ -99,7 +123,7 @@ void place_set_cluster(void)
     sqlite3_close(db);
     snprintf(sql, sizeof(sql),
              "UPDATE state SET value = '%s' WHERE name = 'cluster_id'", hex);
-    place_sql(sql);
+    place_saved(sql);
 }
 
 /* The whole text of tests/store/NAME. */
@@ -119,11 +143,16 @@ static char *text_of(const char *name)
     return text;
 }
 
-void place_schema(int version)
+char *place_schema_sql(int version)
 {
     char name[32];
     snprintf(name, sizeof(name), "schema-%d.sql", version);
-    char *sql = text_of(name);
+    return text_of(name);
+}
+
+void place_schema(int version)
+{
+    char *sql = place_schema_sql(version);
     place_sql(sql);
     free(sql);
 }

@@ -158,9 +158,8 @@ static void what_must_be_sound_is_checked_at_start(void **state)
         {"DELETE FROM log WHERE idx = 1", "entry 1 is missing"},
         {"DELETE FROM state WHERE name = 'term'", "'term'"},
         {"UPDATE state SET value = 'x' WHERE name = 'instance'", "'instance'"},
-        {"UPDATE state SET value = 99999 WHERE name = 'commit'",
-         "entry 99999 is missing"},
-        {"UPDATE config_history SET record = x'78'", "configuration"},
+        {"DELETE FROM log WHERE idx > 3", "is missing"},
+        {"UPDATE config_history SET record = x'78'", "config_history '"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fill(&model, 40);

@@ -253,13 +253,13 @@ static void a_missing_or_senseless_snapshot_is_found(void **state)
     char path[128];
     fill(20);
     snprintf(path, sizeof(path), "%s/snapshot-1.db", place_directory);
-    place_sql("UPDATE state SET value = 1000000"
-              " WHERE name = 'snapshot_index'");
+    place_saved("UPDATE state SET value = 1000000"
+                " WHERE name = 'snapshot_index'");
     assert_non_null(strstr(verify(place_directory), "no log goes on"));
-    place_sql("UPDATE state SET value = 20 WHERE name = 'snapshot_index';"
-              "UPDATE state SET value = 77 WHERE name = 'snapshot_term'");
+    place_saved("UPDATE state SET value = 20 WHERE name = 'snapshot_index';"
+                "UPDATE state SET value = 77 WHERE name = 'snapshot_term'");
     assert_non_null(strstr(verify(place_directory), "has another term"));
-    place_sql("UPDATE state SET value = 'x' WHERE name = 'snapshot_sha256'");
+    place_saved("UPDATE state SET value = 'x' WHERE name = 'snapshot_sha256'");
     assert_non_null(strstr(verify(place_directory), "which snapshot"));
     unlink(path);
     place_clear();

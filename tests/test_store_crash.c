@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "check.h"
 #include "crash_vfs.h"
+#include "store/internal.h"
 #include "store_model.h"
+#include "store_place.h"
 
 #define SAVES 60
 
@@ -23,10 +25,10 @@ struct walk {
     bool inside; /* an image is being looked at */
 };
 
-static struct store *open_in(const char *directory)
+static struct store *open_as(const char *directory, raft_id id)
 {
     struct store_options options = {.directory = directory,
-                                    .id = 1,
+                                    .id = id,
                                     .address = "here:7000",
                                     .version = "test",
                                     .tail_bytes_max = 5000,
@@ -40,6 +42,11 @@ static struct store *open_in(const char *directory)
         fprintf(stderr, "%s\n", error.text);
     }
     return store;
+}
+
+static struct store *open_in(const char *directory)
+{
+    return open_as(directory, 1);
 }
 
 /* What a crash at this moment leaves is what was answered, or that and the
@@ -229,8 +236,11 @@ static void crash_sql(const char *sql)
     char path[128];
     sqlite3 *db;
     snprintf(path, sizeof(path), "%s/raft.db", live);
-    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, "crash"),
+    assert_int_equal(sqlite3_open_v2(path, &db,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                     "crash"),
                      SQLITE_OK);
+    assert_true(checksum_define(db));
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }
@@ -285,14 +295,58 @@ the_first_start_after_a_restore_can_be_cut_off_anywhere(void **state)
         raft_save_clear(&save.log);
     }
     store_close(store);
-    crash_sql("INSERT OR REPLACE INTO state VALUES ('node_id', NULL),"
-              " ('vote', NULL), ('term', 1000), ('epoch', '0000000000000007'),"
-              " ('restored', '')");
+    crash_sql(STATE_PUT("('node_id', NULL), ('vote', NULL), ('term', 1000),"
+                        " ('epoch', '0000000000000007'), ('restored', '')"));
     crash_vfs_watcher(live, look_at_restored, &walk);
     store_close(open_in(live));
     crash_vfs_watcher("", NULL, NULL);
     assert_true(walk.images > 10);
     remove_directories();
+}
+
+/* ---- an older schema ---------------------------------------------------- */
+
+/* What tests/store/ holds is there, as it was or upgraded: the next start makes
+ * the same of both. */
+static void look_at_upgraded(void *context, unsigned operation)
+{
+    struct walk *walk = context;
+    if (walk->inside) {
+        return;
+    }
+    walk->inside = true;
+    crash_vfs_image(live, image, operation);
+    struct store *store = open_as(image, 0);
+    assert_non_null(store);
+    const struct raft_start *raft = &store_start(store)->raft;
+    assert_int_equal(raft->term, 2);
+    assert_int_equal(raft->last, 6);
+    assert_int_equal(raft->commit, 6);
+    assert_int_equal(raft->config_count, 1);
+    assert_int_equal(store_start(store)->ack, 3);
+    store_close(store);
+    walk->images++;
+    walk->inside = false;
+}
+
+static void an_upgrade_can_be_cut_off_anywhere(void **state)
+{
+    (void)state;
+    static struct walk walk;
+    for (int version = 1; version < SCHEMA_VERSION; version++) {
+        char *sql = place_schema_sql(version);
+        make_directories();
+        crash_sql(sql);
+        free(sql);
+        walk = (struct walk){0};
+        crash_vfs_watcher(live, look_at_upgraded, &walk);
+        struct store *store = open_as(live, 0);
+        assert_non_null(store);
+        store_close(store);
+        crash_vfs_watcher("", NULL, NULL);
+        assert_true(walk.images > 10);
+        remove_directories();
+    }
 }
 
 int main(void)
@@ -304,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_failed_read_is_not_taken_for_damage),
         cmocka_unit_test(
             the_first_start_after_a_restore_can_be_cut_off_anywhere),
+        cmocka_unit_test(an_upgrade_can_be_cut_off_anywhere),
     };
     return RUN(tests);
 }

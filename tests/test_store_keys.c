@@ -131,18 +131,17 @@ static void a_tail_may_have_more_keys_than_are_remembered(void **state)
 /* Rows 1 .. `last` go, as compaction does it. */
 static void compact(struct store *store, raft_index last)
 {
-    char sql[320];
+    char sql[640];
     sqlite3_exec(store->writer, "BEGIN", NULL, NULL, NULL);
     assert_int_equal(kept_add(store, last), SQLITE_OK);
-    snprintf(sql, sizeof(sql),
-             "UPDATE state SET value = (SELECT lower(hex(chain)) FROM log"
-             " WHERE idx = %llu) WHERE name = 'base_chain';"
-             "DELETE FROM log WHERE idx <= %llu;"
-             "UPDATE state SET value = %llu WHERE name = 'base_index';"
-             "UPDATE state SET value = 1 WHERE name = 'base_term';"
-             "COMMIT",
-             (unsigned long long)last, (unsigned long long)last,
-             (unsigned long long)last);
+    snprintf(
+        sql, sizeof(sql),
+        STATE_PUT("('base_index', %llu), ('base_term', 1),"
+                  " ('base_chain', (SELECT lower(hex(chain)) FROM log"
+                  " WHERE idx = %llu))") "DELETE FROM log WHERE idx <= %llu;"
+                                         "COMMIT",
+        (unsigned long long)last, (unsigned long long)last,
+        (unsigned long long)last);
     assert_int_equal(sqlite3_exec(store->writer, sql, NULL, NULL, NULL),
                      SQLITE_OK);
 }
@@ -258,8 +257,8 @@ static void another_base_brings_its_own_keys(void **state)
                      SQLITE_OK);
     sqlite3_exec(store->writer, "COMMIT", NULL, NULL, NULL);
     compact(store, 60);
-    place_sql("UPDATE state SET value = 600 WHERE name = 'base_index'");
     store_close(store);
+    place_sql(STATE_PUT("('base_index', 600)"));
     store = open_place();
     check_keys(store, 500, 600);
     store_close(store);

@@ -78,7 +78,7 @@ static void compact(raft_index index)
              (unsigned long long)index, (unsigned long long)index,
              (unsigned long long)index, (unsigned long long)index,
              (unsigned long long)index);
-    place_sql(sql);
+    place_saved(sql);
 }
 
 static void hear(void *context, const char *text)
@@ -315,6 +315,20 @@ static void a_restored_node_must_be_among_its_members(void **state)
     store_close(store);
 }
 
+/* The database of a node becomes a backup of it. */
+static void strip(int version)
+{
+    place_sql("DELETE FROM state WHERE name IN ('instance', 'boot');"
+              "UPDATE state SET value = NULL"
+              " WHERE name IN ('node_id', 'vote')");
+    if (version < 3) {
+        place_sql("INSERT INTO state VALUES ('backup', 1)");
+    } else {
+        place_saved("INSERT INTO state VALUES ('backup', 1, 0)");
+    }
+    place_sql("PRAGMA journal_mode = DELETE");
+}
+
 static void backups_of_every_version_are_restored(void **state)
 {
     (void)state;
@@ -322,11 +336,7 @@ static void backups_of_every_version_are_restored(void **state)
         struct store_error error = {0};
         char path[128];
         place_schema(version);
-        place_sql("DELETE FROM state WHERE name IN ('instance', 'boot');"
-                  "UPDATE state SET value = NULL"
-                  " WHERE name IN ('node_id', 'vote');"
-                  "INSERT INTO state VALUES ('backup', 1);"
-                  "PRAGMA journal_mode = DELETE;");
+        strip(version);
         snprintf(path, sizeof(path), "%s/raft.db", place_directory);
         if (!offline_restore(path, directory, "", "test", &error)) {
             fail_msg("version %d: %s", version, error.text);

@@ -84,27 +84,29 @@ static void an_upgraded_database_has_the_tables_of_a_new_one(void **state)
 static void steps_are_taken_together_or_not_at_all(void **state)
 {
     (void)state;
-    const char *const good[] = {"", "CREATE TABLE a (x);",
-                                "INSERT INTO a VALUES (7);"};
-    const char *const bad[] = {"", "CREATE TABLE a (x);",
-                               "INSERT INTO b VALUES (7);"};
-    place_schema(1);
+    const char *good[SCHEMA_VERSION + 2] = {NULL};
+    const char *bad[SCHEMA_VERSION + 2] = {NULL};
+    good[SCHEMA_VERSION] = bad[SCHEMA_VERSION] = "CREATE TABLE a (x);";
+    good[SCHEMA_VERSION + 1] = "INSERT INTO a VALUES (7);";
+    bad[SCHEMA_VERSION + 1] = "INSERT INTO b VALUES (7);";
+    place_schema(SCHEMA_VERSION);
     sqlite3 *db = place_database();
-    assert_false(upgrade_along(db, 1, bad, 3));
+    assert_false(upgrade_along(db, SCHEMA_VERSION, bad, SCHEMA_VERSION + 2));
     assert_non_null(strstr(sqlite3_errmsg(db), "no such table: b"));
     sqlite3_close(db);
-    assert_int_equal(place_number("PRAGMA user_version"), 1);
+    assert_int_equal(place_number("PRAGMA user_version"), SCHEMA_VERSION);
     assert_int_equal(place_number("SELECT count(*) FROM sqlite_schema"
                                   " WHERE name = 'a'"),
                      0);
     db = place_database();
-    assert_true(upgrade_along(db, 1, good, 3));
+    assert_true(upgrade_along(db, SCHEMA_VERSION, good, SCHEMA_VERSION + 2));
     sqlite3_close(db);
-    assert_int_equal(place_number("PRAGMA user_version"), 3);
+    assert_int_equal(place_number("PRAGMA user_version"), SCHEMA_VERSION + 2);
     assert_int_equal(place_number("SELECT x FROM a"), 7);
     assert_int_equal(place_number("SELECT value FROM state"
-                                  " WHERE name = 'schema_version'"),
-                     3);
+                                  " WHERE name = 'schema_version'"
+                                  " AND checksum = raft_checksum(name, value)"),
+                     SCHEMA_VERSION + 2);
 }
 
 static void a_newer_version_is_refused_and_its_writer_named(void **state)

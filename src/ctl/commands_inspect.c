@@ -230,7 +230,9 @@ static enum ctl_status inspect_all(struct ctl *ctl, struct offline *offline,
         inspect_json(&look);
     else
         print_look(&look);
-    return CTL_DONE;
+    /* It was told all the same: whoever looks may have nothing better. */
+    return offline_is_sound(offline, &error) ? CTL_DONE
+                                             : ctl_store_failed(&error);
 }
 
 enum ctl_status run_inspect(struct ctl *ctl, char **arguments, size_t count)

@@ -69,6 +69,34 @@ static bool look_at(struct candidate *candidate)
     return true;
 }
 
+static void keep_first(void *context, const char *text)
+{
+    char *first = context;
+
+    if (first[0] == 0)
+        snprintf(first, 512, "%s", text);
+}
+
+/* Each is, not only the one that is picked: with a wrong term or a row less, a
+ * log that was the most complete one would be passed over. */
+static bool is_sound(const struct candidate *candidate)
+{
+    char first[512] = "";
+    struct offline_verdict verdict;
+    struct store_error error;
+
+    if (!offline_verify(candidate->offline, keep_first, first, &verdict,
+                        &error)) {
+        ctl_complain("%s", error.text);
+        return false;
+    }
+    if (verdict.problems == 0)
+        return true;
+    ctl_complain("%s is damaged: %s; leave it out, and its log does not count",
+                 candidate->path, first);
+    return false;
+}
+
 /* Directories of different clusters, or histories, cannot be compared. */
 static bool are_of_one_cluster(const struct recovery *recovery)
 {
@@ -108,32 +136,6 @@ static void pick(struct recovery *recovery)
             recovery->term = candidate->start->raft.term;
     }
     recovery->term += OFFLINE_TERM_LEAP;
-}
-
-static void keep_first(void *context, const char *text)
-{
-    char *first = context;
-
-    if (first[0] == 0)
-        snprintf(first, 512, "%s", text);
-}
-
-static bool picked_is_sound(const struct candidate *picked)
-{
-    char first[512] = "";
-    struct offline_verdict verdict;
-    struct store_error error;
-
-    if (!offline_verify(picked->offline, keep_first, first, &verdict, &error)) {
-        ctl_complain("%s", error.text);
-        return false;
-    }
-    if (verdict.problems == 0)
-        return true;
-    ctl_complain("%s has the most complete log, and is damaged: %s; leave it "
-                 "out, or repair it",
-                 picked->path, first);
-    return false;
 }
 
 static bool picked_is_member(const struct candidate *picked,
@@ -292,14 +294,14 @@ static void print_done(const struct ctl *ctl, const struct recovery *recovery,
 static bool choose(struct recovery *recovery, const struct raft_config *members)
 {
     for (size_t i = 0; i < recovery->count; i++) {
-        if (!look_at(&recovery->candidates[i]))
+        if (!look_at(&recovery->candidates[i]) ||
+            !is_sound(&recovery->candidates[i]))
             return false;
     }
     if (!are_of_one_cluster(recovery))
         return false;
     pick(recovery);
-    return picked_is_member(recovery->picked, members) &&
-           picked_is_sound(recovery->picked);
+    return picked_is_member(recovery->picked, members);
 }
 
 /* The lock is let go and taken again, as a daemon would take it. */

@@ -57,31 +57,33 @@ static bool run(sqlite3 *db, const char *sql)
 
 /* Cluster and base; not who the node is, nor for whom it voted. */
 #define COPIED_STATE                                                           \
-    "SELECT name, value FROM state WHERE name NOT IN"                          \
+    "SELECT * FROM state WHERE name NOT IN"                                    \
     " ('schema_version', 'written_by', 'node_id', 'instance', 'boot', 'vote'," \
-    " 'ack', 'commit', 'restored', 'backup')"
+    " 'ack', 'commit', 'restored', 'backup', 'config_count')"
 
-static bool copy_rows(struct copy *copy, const char *select, const char *insert,
+static bool copy_rows(struct copy *copy, const char *select, const char *table,
                       struct store_error *error)
 {
     struct carry_end from = {&copy->from->store, copy->from->store.writer};
     struct carry_end to = {copy->to, copy->to->writer};
-    return carry_rows(&from, &to, select, insert, copy->next - 1, error);
+    return carry_rows(&from, &to, select, table, copy->next - 1, error);
 }
 
 /* Those that outlive their rows, and those whose rows are about to go. */
 static bool copy_keys(struct copy *copy, struct store_error *error)
 {
-    return copy_rows(copy, "SELECT idx, key FROM keys",
-                     "INSERT INTO keys VALUES (?, ?)", error) &&
+    return copy_rows(copy, "SELECT * FROM keys", "keys", error) &&
            copy_rows(copy,
-                     "SELECT idx, key FROM log INDEXED BY log_keys"
+                     "SELECT idx, key, raft_checksum(idx, key)"
+                     " FROM log INDEXED BY log_keys"
                      " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
                      " AND idx > (SELECT value FROM state"
                      " WHERE name = 'keys_upto')",
-                     "INSERT INTO keys VALUES (?, ?)", error) &&
-           copy_rows(copy, "SELECT 'keys_upto', ?",
-                     "INSERT OR REPLACE INTO state VALUES (?, ?)", error);
+                     "keys", error) &&
+           copy_rows(copy,
+                     "SELECT 'keys_upto', ?1,"
+                     " raft_checksum('keys_upto', ?1)",
+                     "state", error);
 }
 
 /* The node may drop the file of its snapshot, but what is open stays. */
@@ -118,6 +120,13 @@ static raft_index wanted_last(const struct copy *copy,
     return copy->from->is_live && copy->last < least ? least : copy->last;
 }
 
+static const struct node_start *sound_start(struct offline *offline,
+                                            struct store_error *error)
+{
+    return rot_refuse(&offline->store, error) ? offline_start(offline, error)
+                                              : NULL;
+}
+
 static bool copy_base(struct copy *copy, struct store_error *error)
 {
     sqlite3 *from = copy->from->store.writer;
@@ -125,18 +134,16 @@ static bool copy_base(struct copy *copy, struct store_error *error)
         return schema_failed(&copy->from->store, from, error,
                              "it cannot be read");
     }
-    const struct node_start *start = offline_start(copy->from, error);
+    const struct node_start *start = sound_start(copy->from, error);
     bool done = start != NULL;
     if (done) {
         copy->next = start->raft.base.index + 1;
         copy->chain = start->raft.base.chain;
         copy->last = wanted_last(copy, start);
         copy->save.log.commit = start->raft.commit;
-        done = copy_rows(copy, COPIED_STATE,
-                         "INSERT OR REPLACE INTO state VALUES (?, ?)", error) &&
+        done = copy_rows(copy, COPIED_STATE, "state", error) &&
                copy_rows(copy, "SELECT * FROM config_history WHERE idx <= ?",
-                         "INSERT INTO config_history VALUES (?, ?, ?, ?, ?)",
-                         error) &&
+                         "config_history", error) &&
                copy_keys(copy, error) && open_snapshot(copy, start, error);
     }
     run(from, "COMMIT");
@@ -246,12 +253,17 @@ static bool strip_identity(struct copy *copy, struct store_error *error)
     char *sql = sqlite3_mprintf(
         "BEGIN IMMEDIATE;"
         "DELETE FROM state WHERE name IN ('instance', 'boot');"
-        "INSERT OR REPLACE INTO state VALUES ('node_id', NULL),"
-        " ('vote', NULL), ('ack', 0), ('commit', %lld), ('backup', %lld);"
+        "%z"
         "COMMIT;"
         "PRAGMA wal_checkpoint(TRUNCATE);"
         "PRAGMA journal_mode = DELETE;",
-        (long long)commit, (long long)time(NULL) * 1000);
+        sqlite3_mprintf(
+            STATE_PUT("('node_id', NULL), ('vote', NULL), ('ack', 0),"
+                      " ('commit', %lld), ('backup', %lld),"
+                      " ('keys_count', (SELECT count(*) FROM keys)),"
+                      " ('config_count',"
+                      " (SELECT count(*) FROM config_history))"),
+            (long long)commit, (long long)time(NULL) * 1000));
     schema_alone(to);
     bool done = run(to->writer, sql);
     sqlite3_free(sql);

@@ -31,12 +31,26 @@ static bool carry_row(sqlite3_stmt *row, sqlite3_stmt *insert)
     return done;
 }
 
+/* NULL for every column of `row`; NULL: it cannot be prepared. */
+static sqlite3_stmt *prepare_insert(sqlite3 *db, const char *table,
+                                    sqlite3_stmt *row)
+{
+    char sql[160];
+    int size = snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO %s VALUES (?",
+                        table);
+    for (int i = 1; i < sqlite3_column_count(row); i++) {
+        size += snprintf(sql + size, sizeof(sql) - (size_t)size, ",?");
+    }
+    snprintf(sql + size, sizeof(sql) - (size_t)size, ")");
+    return schema_prepare(db, sql);
+}
+
 bool carry_rows(const struct carry_end *from, const struct carry_end *to,
-                const char *select, const char *insert, raft_index upto,
+                const char *select, const char *table, raft_index upto,
                 struct store_error *error)
 {
     sqlite3_stmt *row = schema_prepare(from->db, select);
-    sqlite3_stmt *into = schema_prepare(to->db, insert);
+    sqlite3_stmt *into = prepare_insert(to->db, table, row);
     int code = SQLITE_ERROR;
     bool written = into != NULL;
     if (row != NULL && sqlite3_bind_parameter_count(row) == 1) {
@@ -205,7 +219,7 @@ bool carry_snapshot(const struct carry_end *from, const struct carry_end *to,
     }
     if (!carry_rows(from, to,
                     "SELECT name, value FROM snapshot WHERE name <> 'received'",
-                    "INSERT INTO snapshot VALUES (?, ?)", 0, error)) {
+                    "snapshot", 0, error)) {
         return false;
     }
     begin_chunks(&chunks, from->db, snapshot, why, sizeof(why));

@@ -11,10 +11,11 @@ struct carry_end {
     sqlite3 *db;
 };
 
-/* The rows that `select` gives, into a table of as many columns; `upto` is
- * bound to it where it has a parameter. */
+/* The rows that `select` gives, into a table of as many columns, in the place
+ * of those that have the same key; `upto` is bound to it where it has a
+ * parameter. */
 bool carry_rows(const struct carry_end *from, const struct carry_end *to,
-                const char *select, const char *insert, raft_index upto,
+                const char *select, const char *table, raft_index upto,
                 struct store_error *error);
 
 /* The tables of a snapshot, into a database that has none, in transactions of

@@ -69,6 +69,72 @@ static bool check_structure(struct check *check, struct store_error *error)
            schema_failed(store, store->writer, error, "it cannot be read");
 }
 
+/* How the file may be written and read, which SQLite's own check does not look
+ * at: 1 is a rollback journal, 2 a WAL, and whatever writes refuses another. */
+static void check_header(struct check *check)
+{
+    sqlite3_file *file = NULL;
+    uint8_t header[100] = {0};
+    sqlite3_file_control(check->offline->store.writer, "main",
+                         SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods == NULL ||
+        file->pMethods->xRead(file, header, sizeof(header), 0) != SQLITE_OK) {
+        problem(check, "SQLite: the file has no header");
+    } else if (header[18] != header[19] || header[18] < 1 || header[18] > 2) {
+        problem(check,
+                "SQLite: the header says %u and %u of how it is written "
+                "and read",
+                header[18], header[19]);
+    }
+}
+
+#define SELECT_SCHEMA                                                          \
+    "SELECT type || ' ' || name || ' ' || tbl_name || ': ' || coalesce(sql,"   \
+    " '') FROM sqlite_schema ORDER BY name"
+
+static void schema_text(sqlite3 *db, struct buf *text)
+{
+    sqlite3_stmt *row = schema_prepare(db, SELECT_SCHEMA);
+    while (row != NULL && sqlite3_step(row) == SQLITE_ROW) {
+        const char *line = (const char *)sqlite3_column_text(row, 0);
+        buf_append(text, line == NULL ? "?" : line,
+                   line == NULL ? 1 : strlen(line));
+        buf_append(text, "\n", 1);
+    }
+    sqlite3_finalize(row);
+}
+
+/* Tables and indexes are the very ones that this program makes. */
+static void check_schema(struct check *check)
+{
+    sqlite3 *fresh = NULL;
+    struct buf has = {0};
+    struct buf should = {0};
+    bool with_snapshot =
+        check->offline->is_backup &&
+        sweep_number(check->offline->store.writer,
+                     "SELECT count(*) FROM sqlite_schema"
+                     " WHERE name IN ('chunk', 'snapshot')") > 0;
+    bool made = sqlite3_open_v2(":memory:", &fresh,
+                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                                NULL) == SQLITE_OK &&
+                checksum_define(fresh) && upgrade_run(fresh, 0) &&
+                (!with_snapshot || sqlite3_exec(fresh, snapshot_schema, NULL,
+                                                NULL, NULL) == SQLITE_OK);
+    schema_text(check->offline->store.writer, &has);
+    if (made) {
+        schema_text(fresh, &should);
+    }
+    if (!made || has.size != should.size ||
+        memcmp(has.data, should.data, has.size) != 0) {
+        problem(check, "its tables and indexes are not those of version %d",
+                SCHEMA_VERSION);
+    }
+    buf_free(&has);
+    buf_free(&should);
+    sqlite3_close(fresh);
+}
+
 /* ---- rows --------------------------------------------------------------- */
 
 /* Where it stands, after the row before it. */
@@ -124,10 +190,10 @@ static bool check_row(void *context, const struct offline_entry *row)
         check->unix_ms = entry->unix_ms;
     }
     check_chain(check, row);
-    if (row->commit < check->commit) {
+    if (row->sound && row->commit < check->commit) {
         problem(check, "entry %llu: its commit index goes back",
                 number(entry->index));
-    } else {
+    } else if (row->sound) {
         check->commit = row->commit;
     }
     check->last = entry->index;
@@ -135,19 +201,6 @@ static bool check_row(void *context, const struct offline_entry *row)
 }
 
 /* ---- configurations ----------------------------------------------------- */
-
-/* Tells each index that the query gives. */
-static void check_query(struct check *check, const char *sql, raft_index base,
-                        const char *what)
-{
-    sqlite3_stmt *statement = schema_prepare(check->offline->store.writer, sql);
-    sqlite3_bind_int64(statement, 1, (int64_t)base);
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-        problem(check, "entry %llu: %s",
-                number((uint64_t)sqlite3_column_int64(statement, 0)), what);
-    }
-    sqlite3_finalize(statement);
-}
 
 static bool says_the_same(const struct raft_config *config, const char *members)
 {
@@ -183,36 +236,13 @@ static void check_history(struct check *check)
     sqlite3_finalize(statement);
 }
 
-static void check_configs(struct check *check, raft_index base)
+static void check_key_sizes(struct check *check)
 {
-    check_query(check,
-                "SELECT idx FROM log WHERE kind = 2 AND idx > ?"
-                " AND NOT EXISTS (SELECT 1 FROM config_history AS c"
-                " WHERE c.idx = log.idx AND c.term = log.term"
-                " AND c.unix_ms = log.unix_ms AND c.record = log.payload)",
-                base, "config_history does not hold this configuration");
-    check_query(check,
-                "SELECT idx FROM config_history AS c WHERE idx > ?"
-                " AND NOT EXISTS (SELECT 1 FROM log"
-                " WHERE log.idx = c.idx AND kind = 2)",
-                base, "config_history has it, and it is no configuration");
-    check_history(check);
-}
-
-/* ---- keys --------------------------------------------------------------- */
-
-static void check_keys(struct check *check, raft_index base)
-{
-    check_query(check,
-                "SELECT idx FROM keys"
-                " WHERE idx > ? OR length(key) NOT BETWEEN 1 AND 128",
-                base,
-                "keys has it, and it is no key of what lies under the "
-                "log");
-    check_query(check,
-                "SELECT value FROM state WHERE value > ?"
-                " AND name IN ('keys_forgotten', 'keys_upto')",
-                base, "keys_forgotten or keys_upto is not under the log");
+    if (sweep_number(check->offline->store.writer,
+                     "SELECT count(*) FROM keys"
+                     " WHERE length(key) NOT BETWEEN 1 AND 128") != 0) {
+        problem(check, "keys: there is one of no size that a key has");
+    }
 }
 
 /* ---- state -------------------------------------------------------------- */
@@ -306,31 +336,59 @@ static void check_snapshot(struct check *check, const struct node_start *start)
 
 /* ---- all of it ---------------------------------------------------------- */
 
-static void check_content(struct check *check)
+static void tell_rot(void *context, const char *text)
+{
+    problem(context, "%s", text);
+}
+
+/* The tables that no peer can make good. */
+static bool has_no_rot(struct check *check)
+{
+    struct store_error error = {0};
+    size_t found = 0;
+    if (!rot_find(&check->offline->store, tell_rot, check, &found, &error)) {
+        problem(check, "%s", error.text);
+        return false;
+    }
+    return found == 0;
+}
+
+/* What the rows of the log are compared with. */
+static bool begin_rows(struct check *check, bool sound)
 {
     struct store_error error = {0};
     const struct node_start *start = offline_start(check->offline, &error);
     if (start == NULL) {
-        /* Its own words; the rows are looked at all the same. */
-        problem(check, "%s", error.text);
+        /* Its own words, unless they were said; the rows are looked at all the
+         * same. */
+        if (sound) {
+            problem(check, "%s", error.text);
+        }
         start = &check->offline->store.start;
+        sound = false;
     }
     const struct raft_start *raft = &start->raft;
     check->last = raft->base.index;
     check->term = raft->base.term;
     check->unix_ms = raft->base.unix_ms;
     check->chain = raft->base.chain;
-    bool sound = error.text[0] == '\0';
+    return sound;
+}
+
+static void check_content(struct check *check)
+{
+    struct store_error error = {0};
+    bool sound = begin_rows(check, has_no_rot(check));
     if (!offline_entries(check->offline, 0, INT64_MAX, check_row, check,
                          &error)) {
         problem(check, "%s", error.text);
         sound = false;
     }
-    check_configs(check, raft->base.index);
-    check_keys(check, raft->base.index);
     if (sound) {
-        check_state(check, start);
-        check_snapshot(check, start);
+        check_history(check);
+        check_key_sizes(check);
+        check_state(check, &check->offline->store.start);
+        check_snapshot(check, &check->offline->store.start);
     }
 }
 
@@ -346,6 +404,8 @@ bool offline_verify(struct offline *offline, offline_problem *tell,
     if (!check_structure(&check, error)) {
         return false;
     }
+    check_header(&check);
+    check_schema(&check);
     check_content(&check);
     verdict->last = check.last;
     verdict->chain = check.chain;

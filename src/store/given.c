@@ -134,7 +134,8 @@ static int on_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
         give_blob(context, entry->payload);
         break;
     case COLUMN_CHECKSUM:
-        sqlite3_result_int64(context, rows_checksum(entry));
+        sqlite3_result_int64(context,
+                             rows_checksum(entry, cursor->log->commit));
         break;
     case COLUMN_CHAIN:
         sqlite3_result_blob(context, entry->chain.bytes, DIGEST_SIZE,

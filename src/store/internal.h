@@ -4,6 +4,9 @@
  *   worker.c   the writer thread and the reader thread
  *   schema.c   the database: its pragmas, its version, its statements
  *   upgrade.c  its tables, and the way from each version to the next
+ *   state.c    rows of `state`
+ *   checksum.c the checksum of a row that no peer can make good
+ *   rot.c      whether those rows are what was saved
  *   rows.c     a save into rows, rows into entries
  *   given.c    the entries of a save as a table, for one INSERT
  *   sweep.c    rows under the base go
@@ -29,7 +32,7 @@
 #include "store/offline.h"
 #include "store/store.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define APPLICATION_ID "1918985844" /* "raft" */
 #define LATENCIES 1024
 #define KEPT_NOT_COUNTED (-1)
@@ -42,6 +45,7 @@ enum statement {
     STATEMENT_TRUNCATE,
     STATEMENT_CONFIG,
     STATEMENT_CONFIG_TRUNCATE,
+    STATEMENT_CONFIG_COUNT,
     STATEMENT_STATE,
     STATEMENTS
 };
@@ -93,7 +97,8 @@ struct store {
     const struct raft_save *given; /* the rows of given.c; NULL: none */
     int wal_pages;                 /* as the last commit left it */
     int failure; /* the system's errno of the last statement that failed */
-    int64_t kept_count;    /* rows of `keys`, or KEPT_NOT_COUNTED */
+    int64_t kept_count;    /* rows of `keys`, or KEPT_NOT_COUNTED: the state's
+                              keys_count is */
     raft_index sweep_upto; /* rows up to here are to go … */
     bool sweep_due;        /* … and some are still there */
     bool sweep_halted;     /* … but the last slice found no room */
@@ -157,7 +162,13 @@ void schema_alone(struct store *store);
 /* SQLite's own words and where they were said, into *error. */
 bool schema_failed(const struct store *store, sqlite3 *db,
                    struct store_error *error, const char *what);
+/* What was saved is not there any more, or is not what was saved: exit 65. */
+bool schema_damaged(const struct store *store, struct store_error *error,
+                    const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 sqlite3_stmt *schema_prepare(sqlite3 *db, const char *sql);
+/* One of the writer's statements, with what is bound to it; SQLite's code. */
+int schema_run(struct store *store, enum statement which);
 /* All frames of the WAL into the database, synced.  False: not all. */
 bool schema_checkpoint(struct store *store, int mode);
 
@@ -173,17 +184,71 @@ bool upgrade_to(sqlite3 *db, int from, int to);
 bool upgrade_along(sqlite3 *db, int version, const char *const *list,
                    int count);
 
+/* ---- checksum.c --------------------------------------------------------- */
+
+/* SQL's raft_checksum(), for the statements of a connection. */
+bool checksum_define(sqlite3 *db);
+
+/* ---- state.c ------------------------------------------------------------ */
+
+/* A statement that sets rows of the state: "('name', value), …". */
+#define STATE_PUT(rows)                                                        \
+    "INSERT OR REPLACE INTO state SELECT column1, column2,"                    \
+    " raft_checksum(column1, column2) FROM (VALUES " rows ");"
+
+/* A text.  False: there is none, and *text is empty. */
+bool state_text(struct store *store, const char *name, char *text, size_t size);
+/* What must be there: a number, or `none` where that is not 0 and NULL is
+ * there; bytes in hexadecimal; a number in hexadecimal. */
+bool state_number(struct store *store, const char *name, uint64_t none,
+                  uint64_t *value, struct store_error *error);
+bool state_hex(struct store *store, const char *name, uint8_t *bytes,
+               size_t size, struct store_error *error);
+bool state_hex_number(struct store *store, const char *name, uint64_t *value,
+                      struct store_error *error);
+/* A number, long after the start: one that is not what was saved any more ends
+ * the process. */
+uint64_t state_still(struct store *store, const char *name);
+/* Of its hex digits; false: they are not that. */
+bool state_digest(const char *text, struct digest *digest);
+/* All give SQLite's code, and belong into a transaction of the writer's. */
+int state_set_number(struct store *store, const char *name, uint64_t value);
+int state_set_text(struct store *store, const char *name, const char *value);
+int state_set_null(struct store *store, const char *name);
+/* The first rows of a database that has none. */
+bool state_begin(struct store *store, struct store_error *error);
+bool state_count_boot(struct store *store, struct store_error *error);
+/* Random, never 0; or what the options say. */
+uint64_t state_new_instance(const struct store *store);
+
+/* ---- rot.c -------------------------------------------------------------- */
+
+/* Looks at every row of `state`, `keys` and `config_history`, and at which are
+ * missing; tells each that is not what was saved, and how many those are.
+ * False: not all of it can be read, and *error says why. */
+typedef void rot_tell(void *context, const char *text);
+bool rot_find(struct store *store, rot_tell *tell, void *context, size_t *found,
+              struct store_error *error);
+/* True: all is what was saved.  Else *error has the first that is not. */
+bool rot_refuse(struct store *store, struct store_error *error);
+
 /* ---- rows.c ------------------------------------------------------------- */
 
 /* The columns that a SELECT of rows gives, in this order. */
 #define ROW_COLUMNS                                                            \
-    "idx, term, kind, flags, unix_ms, key, payload, checksum, chain"
+    "idx, term, kind, flags, unix_ms, key, payload, checksum, chain, "         \
+    "commit_idx"
+/* From here on the checksum of a row is also of its commit_idx: 2^32 and the
+ * CRC32C.  A smaller one is of the entry alone, and what commit_idx says then
+ * does not count: the state's commit index is not below it. */
+#define ROW_CHECKSUM_OF_ALL ((int64_t)1 << 32)
+#define ROW_COMMIT "CASE WHEN checksum >= 1 << 32 THEN commit_idx ELSE 0 END"
 
 /* One transaction.  Anything but want of room ends the process. */
 enum node_save_result rows_save(struct store *store,
                                 const struct node_save *save);
-/* The checksum that a row has for *entry. */
-uint32_t rows_checksum(const struct raft_entry *entry);
+/* The checksum of the row of *entry with this commit_idx. */
+int64_t rows_checksum(const struct raft_entry *entry, raft_index commit);
 void rows_read(struct store *store, struct read_request *request);
 /* `code` ended a statement of the writer's: it was want of room, or the process
  * ends. */
@@ -218,12 +283,6 @@ bool load_start(struct store *store, struct store_error *error);
 /* The same through a connection that only reads, without the newest entries;
  * whoever's it is. */
 bool load_look(struct store *store, bool is_backup, struct store_error *error);
-/* A text of the state.  False: there is none, and *text is empty. */
-bool load_text(struct store *store, const char *name, char *text, size_t size);
-/* Of its hex digits; false: they are not that. */
-bool load_digest(const char *text, struct digest *digest);
-/* Random, never 0; or what the options say. */
-uint64_t load_new_instance(const struct store *store);
 void load_clear(struct store *store);
 
 /* ---- offline.c ---------------------------------------------------------- */

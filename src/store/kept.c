@@ -24,19 +24,6 @@ static int64_t number_of(struct store *store, const char *sql, uint64_t a,
     return value;
 }
 
-static raft_index state_of(struct store *store, const char *name)
-{
-    sqlite3_stmt *statement =
-        schema_prepare(store->writer, "SELECT value FROM state WHERE name = ?");
-    raft_index value = 0;
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        value = (raft_index)sqlite3_column_int64(statement, 0);
-    }
-    sqlite3_finalize(statement);
-    return value;
-}
-
 /* One statement with up to two numbers. */
 static int run(struct store *store, const char *sql, uint64_t a, uint64_t b)
 {
@@ -57,12 +44,9 @@ static int run(struct store *store, const char *sql, uint64_t a, uint64_t b)
 static bool no_key(const struct store *store, raft_index index,
                    struct store_error *error)
 {
-    error->status = EXIT_STATUS_DAMAGED;
-    snprintf(error->text, sizeof(error->text),
-             "%s is damaged: the key of entry %llu is not one to %zu bytes; "
-             "this node must be replaced by one with an empty data directory",
-             store->path, (unsigned long long)index, RAFT_KEY_MAX);
-    return false;
+    return schema_damaged(store, error,
+                          "the key of entry %llu is not one to %zu bytes",
+                          (unsigned long long)index, RAFT_KEY_MAX);
 }
 
 static bool pack_rows(struct store *store, struct buf *packed, const char *sql,
@@ -110,8 +94,8 @@ bool kept_load(struct store *store, raft_index before,
 {
     struct raft_start *raft = &store->start.raft;
     struct buf packed = {0};
-    raft_index forgotten = state_of(store, "keys_forgotten");
-    raft_index upto = state_of(store, "keys_upto");
+    raft_index forgotten = state_still(store, "keys_forgotten");
+    raft_index upto = state_still(store, "keys_upto");
     raft_index old = old_enough(store, raft->commit);
     forgotten = old > forgotten ? old : forgotten;
     /* The tail brings its keys in any case, also more than are remembered. */
@@ -139,25 +123,9 @@ void kept_rolled_back(struct store *store)
 
 /* ---- in a transaction --------------------------------------------------- */
 
-static int set_forgotten(struct store *store, raft_index index)
-{
-    return run(store,
-               "UPDATE state SET value = ? WHERE name = 'keys_forgotten'",
-               index, 0);
-}
-
-static int set_upto(struct store *store, raft_index index)
-{
-    return run(store, "UPDATE state SET value = ? WHERE name = 'keys_upto'",
-               index, 0);
-}
-
 /* The oldest go, until there are no more than are remembered. */
 static int forget_oldest(struct store *store)
 {
-    if (store->kept_count == KEPT_NOT_COUNTED) {
-        store->kept_count = number_of(store, "SELECT count(*) FROM keys", 0, 0);
-    }
     int64_t over = store->kept_count - (int64_t)store->options.key_window;
     if (over <= 0) {
         return SQLITE_OK;
@@ -168,19 +136,27 @@ static int forget_oldest(struct store *store)
     int code = run(store, "DELETE FROM keys WHERE idx <= ?", last, 0);
     if (code == SQLITE_OK) {
         store->kept_count -= over;
-        code = set_forgotten(store, last);
+        code = state_set_number(store, "keys_forgotten", last);
     }
     return code;
 }
 
+static int end(struct store *store)
+{
+    int code = forget_oldest(store);
+    return code != SQLITE_OK ? code
+                             : state_set_number(store, "keys_count",
+                                                (uint64_t)store->kept_count);
+}
+
 int kept_add(struct store *store, raft_index upto)
 {
-    raft_index before = state_of(store, "keys_upto");
+    raft_index before = state_still(store, "keys_upto");
     if (upto <= before) {
         return SQLITE_OK;
     }
     int code = run(store,
-                   "INSERT INTO keys SELECT idx, key"
+                   "INSERT INTO keys SELECT idx, key, raft_checksum(idx, key)"
                    " FROM log INDEXED BY log_keys"
                    " WHERE key IS NOT NULL AND kind = 1"
                    " AND idx > ? AND idx <= ?",
@@ -188,18 +164,20 @@ int kept_add(struct store *store, raft_index upto)
     if (code != SQLITE_OK) {
         return code;
     }
-    if (store->kept_count != KEPT_NOT_COUNTED) {
-        store->kept_count += sqlite3_changes64(store->writer);
+    if (store->kept_count == KEPT_NOT_COUNTED) {
+        store->kept_count = (int64_t)state_still(store, "keys_count");
     }
-    code = set_upto(store, upto);
-    return code != SQLITE_OK ? code : forget_oldest(store);
+    store->kept_count += sqlite3_changes64(store->writer);
+    code = state_set_number(store, "keys_upto", upto);
+    return code != SQLITE_OK ? code : end(store);
 }
 
 static int insert_packed(struct store *store, struct cursor *cursor)
 {
     int code = SQLITE_OK;
-    sqlite3_stmt *statement =
-        schema_prepare(store->writer, "INSERT INTO keys VALUES (?, ?)");
+    sqlite3_stmt *statement = schema_prepare(
+        store->writer, "INSERT INTO keys"
+                       " VALUES (?1, ?2, raft_checksum(?1, ?2))");
     while (code == SQLITE_OK && cursor_left(cursor) > 0) {
         struct cursor part = cursor_part(cursor, cursor_u16(cursor));
         sqlite3_bind_int64(statement, 1, (int64_t)cursor_u64(&part));
@@ -228,8 +206,11 @@ int kept_replace(struct store *store, raft_index upto, const void *packed,
     assert(!fixed.bad);
     int code = run(store, "DELETE FROM keys", 0, 0);
     store->kept_count = 0;
-    code = code != SQLITE_OK ? code : set_forgotten(store, forgotten);
-    code = code != SQLITE_OK ? code : set_upto(store, upto);
+    code = code != SQLITE_OK
+               ? code
+               : state_set_number(store, "keys_forgotten", forgotten);
+    code =
+        code != SQLITE_OK ? code : state_set_number(store, "keys_upto", upto);
     code = code != SQLITE_OK ? code : insert_packed(store, &cursor);
-    return code != SQLITE_OK ? code : forget_oldest(store);
+    return code != SQLITE_OK ? code : end(store);
 }

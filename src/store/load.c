@@ -1,175 +1,9 @@
 /* What was on disk: checked as far as it must be sound, and no further, for a
  * log of millions of entries must not make a start slow. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
-#include "base/prng.h"
-#include "base/text.h"
 #include "store/internal.h"
-
-static bool damaged(const struct store *store, struct store_error *error,
-                    const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static bool damaged(const struct store *store, struct store_error *error,
-                    const char *format, ...)
-{
-    char what[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof(what), format, arguments);
-    va_end(arguments);
-    error->status = EXIT_STATUS_DAMAGED;
-    snprintf(error->text, sizeof(error->text),
-             "%s is damaged: %s; this node must be replaced by one with an "
-             "empty data directory",
-             store->path, what);
-    return false;
-}
-
-/* ---- state -------------------------------------------------------------- */
-
-static sqlite3_stmt *state_row(struct store *store, const char *name)
-{
-    sqlite3_stmt *statement =
-        schema_prepare(store->writer, "SELECT value FROM state WHERE name = ?");
-    if (statement == NULL) {
-        return NULL;
-    }
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        return statement;
-    }
-    sqlite3_finalize(statement);
-    return NULL;
-}
-
-bool load_text(struct store *store, const char *name, char *text, size_t size)
-{
-    sqlite3_stmt *row = state_row(store, name);
-    const char *found =
-        row == NULL ? NULL : (const char *)sqlite3_column_text(row, 0);
-    bool there = found != NULL;
-    snprintf(text, size, "%s", there ? found : "");
-    sqlite3_finalize(row);
-    return there;
-}
-
-/* A number that must be there; `none`, where NULL is a value too. */
-static bool state_number(struct store *store, const char *name, uint64_t none,
-                         uint64_t *value, struct store_error *error)
-{
-    sqlite3_stmt *row = state_row(store, name);
-    int type = row == NULL ? SQLITE_TEXT : sqlite3_column_type(row, 0);
-    int64_t number = row == NULL ? -1 : sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
-    if (type == SQLITE_NULL && none != 0) {
-        *value = none;
-        return true;
-    }
-    if (type != SQLITE_INTEGER || number < 0) {
-        return damaged(store, error, "its state has no sound '%s'", name);
-    }
-    *value = (uint64_t)number;
-    return true;
-}
-
-static bool hex_bytes(const char *text, uint8_t *bytes, size_t size)
-{
-    if (text == NULL || strlen(text) != size * 2 ||
-        strspn(text, "0123456789abcdef") != size * 2) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        char pair[3] = {text[i * 2], text[i * 2 + 1], '\0'};
-        bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
-    return true;
-}
-
-bool load_digest(const char *text, struct digest *digest)
-{
-    return hex_bytes(text, digest->bytes, DIGEST_SIZE);
-}
-
-static bool state_hex(struct store *store, const char *name, uint8_t *bytes,
-                      size_t size, struct store_error *error)
-{
-    sqlite3_stmt *row = state_row(store, name);
-    bool sound =
-        row != NULL &&
-        hex_bytes((const char *)sqlite3_column_text(row, 0), bytes, size);
-    sqlite3_finalize(row);
-    if (!sound) {
-        return damaged(store, error, "its state has no sound '%s'", name);
-    }
-    return true;
-}
-
-static bool state_hex_number(struct store *store, const char *name,
-                             uint64_t *value, struct store_error *error)
-{
-    uint8_t bytes[8];
-    if (!state_hex(store, name, bytes, sizeof(bytes), error)) {
-        return false;
-    }
-    *value = be_get_u64(bytes);
-    return true;
-}
-
-/* ---- a new directory ---------------------------------------------------- */
-
-uint64_t load_new_instance(const struct store *store)
-{
-    uint64_t instance = store->options.instance_seed;
-    while (instance == 0) {
-        if (getrandom(&instance, sizeof(instance), 0) !=
-            (ssize_t)sizeof(instance)) {
-            instance = 0;
-        }
-    }
-    return instance;
-}
-
-static bool run_sql(struct store *store, const char *sql,
-                    struct store_error *error)
-{
-    return sqlite3_exec(store->writer, sql, NULL, NULL, NULL) == SQLITE_OK ||
-           schema_failed(store, store->writer, error,
-                         "its state cannot be written");
-}
-
-static bool first_state(struct store *store, struct store_error *error)
-{
-    char *sql = sqlite3_mprintf(
-        "INSERT INTO state VALUES"
-        " ('schema_version', %d), ('written_by', %Q), ('node_id', %lld),"
-        " ('instance', '%016llx'), ('boot', 0),"
-        " ('cluster_id', '00000000000000000000000000000000'),"
-        " ('epoch', '0000000000000000'), ('term', 0), ('vote', NULL),"
-        " ('ack', 0), ('commit', 0), ('base_index', 0), ('base_term', 0),"
-        " ('base_chain', '00000000000000000000000000000000'),"
-        " ('base_unix_ms', 0), ('base_last_app', 0)",
-        SCHEMA_VERSION, store->options.version, (long long)store->options.id,
-        (unsigned long long)load_new_instance(store));
-    bool done = run_sql(store, sql, error);
-    sqlite3_free(sql);
-    return done;
-}
-
-static bool count_boot(struct store *store, struct store_error *error)
-{
-    char *sql = sqlite3_mprintf(
-        "UPDATE state SET value = value + 1 WHERE name = 'boot';"
-        "UPDATE state SET value = %Q WHERE name = 'written_by';",
-        store->options.version);
-    bool done = run_sql(store, sql, error);
-    sqlite3_free(sql);
-    return done;
-}
 
 /* ---- the log ------------------------------------------------------------ */
 
@@ -234,8 +68,8 @@ static bool load_runs(struct store *store, raft_index first, raft_index last,
     }
     raft->runs = runs;
     sqlite3_finalize(term_of);
-    return missing == 0 || damaged(store, error, "entry %llu is missing",
-                                   (unsigned long long)missing);
+    return missing == 0 || schema_damaged(store, error, "entry %llu is missing",
+                                          (unsigned long long)missing);
 }
 
 static bool load_others(struct store *store, struct store_error *error)
@@ -286,9 +120,10 @@ static bool load_configs(struct store *store, struct store_error *error)
     raft_index last =
         raft->config_count == 0 ? 0 : configs[raft->config_count - 1].index;
     sqlite3_finalize(statement);
-    return sound || damaged(store, error,
-                            "the configuration of entry %llu cannot be read",
-                            (unsigned long long)last);
+    return sound ||
+           schema_damaged(store, error,
+                          "the configuration of entry %llu cannot be read",
+                          (unsigned long long)last);
 }
 
 /* ---- the newest entries ------------------------------------------------- */
@@ -309,9 +144,9 @@ static bool check_chain(struct store *store, const struct raft_entry *entries,
         struct digest chain =
             raft_entry_chain(entries[i - 1].chain, &entries[i]);
         if (!digest_equal(chain, entries[i].chain)) {
-            return damaged(store, error,
-                           "the chain of digests breaks at entry %llu",
-                           (unsigned long long)entries[i].index);
+            return schema_damaged(store, error,
+                                  "the chain of digests breaks at entry %llu",
+                                  (unsigned long long)entries[i].index);
         }
     }
     return true;
@@ -342,8 +177,9 @@ static bool load_tail(struct store *store, struct store_error *error)
     raft->tail = entries;
     sqlite3_finalize(statement);
     reverse(entries, raft->tail_count);
-    return (sound || damaged(store, error, "entry %llu is not what was saved",
-                             (unsigned long long)wanted)) &&
+    return (sound ||
+            schema_damaged(store, error, "entry %llu is not what was saved",
+                           (unsigned long long)wanted)) &&
            check_chain(store, entries, raft->tail_count, error);
 }
 
@@ -412,7 +248,7 @@ static bool load_range(struct store *store, raft_index *first,
     struct raft_start *raft = &store->start.raft;
     sqlite3_stmt *statement = schema_prepare(
         store->writer,
-        "SELECT (SELECT min(idx) FROM log WHERE idx > ?1), idx, commit_idx"
+        "SELECT (SELECT min(idx) FROM log WHERE idx > ?1), idx, " ROW_COMMIT
         " FROM log WHERE idx > ?1 ORDER BY idx DESC LIMIT 1");
     sqlite3_bind_int64(statement, 1, (int64_t)raft->base.index);
     int code = sqlite3_step(statement);
@@ -433,13 +269,13 @@ static bool load_range(struct store *store, raft_index *first,
         raft->commit = raft->base.index;
     }
     if (*first != raft->base.index + 1) {
-        return damaged(store, error, "entry %llu is missing",
-                       (unsigned long long)raft->base.index + 1);
+        return schema_damaged(store, error, "entry %llu is missing",
+                              (unsigned long long)raft->base.index + 1);
     }
     return raft->commit <= raft->last ||
-           damaged(store, error,
-                   "entry %llu is missing, though it was committed",
-                   (unsigned long long)raft->commit);
+           schema_damaged(store, error,
+                          "entry %llu is missing, though it was committed",
+                          (unsigned long long)raft->commit);
 }
 
 static bool load_log(struct store *store, struct store_error *error)
@@ -454,7 +290,7 @@ static bool load_log(struct store *store, struct store_error *error)
 static bool is_no_backup(struct store *store, struct store_error *error)
 {
     char made[32];
-    if (!load_text(store, "backup", made, sizeof(made))) {
+    if (!state_text(store, "backup", made, sizeof(made))) {
         return true;
     }
     error->status = EXIT_STATUS_DAMAGED;
@@ -475,11 +311,10 @@ static bool load_all(struct store *store, struct store_error *error)
 
 bool load_start(struct store *store, struct store_error *error)
 {
-    sqlite3_stmt *row = state_row(store, "node_id");
-    bool fresh = row == NULL;
-    sqlite3_finalize(row);
-    if (!is_no_backup(store, error) || (fresh && !first_state(store, error)) ||
-        !count_boot(store, error) || !load_all(store, error)) {
+    /* Nothing is written before all that is there is known to be sound. */
+    if (!is_no_backup(store, error) || !state_begin(store, error) ||
+        !rot_refuse(store, error) || !state_count_boot(store, error) ||
+        !load_all(store, error)) {
         return false;
     }
     if (store->start.identity.id != RAFT_ID_NONE) {

@@ -39,7 +39,8 @@ static bool connect_only(struct store *store, struct store_error *error)
     sqlite3 **db = &store->writer;
     int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(store->path, db, flags, store->options.vfs) !=
-        SQLITE_OK) {
+            SQLITE_OK ||
+        !checksum_define(*db)) {
         return schema_failed(store, *db, error, "it cannot be opened");
     }
     sqlite3_extended_result_codes(*db, 1);
@@ -123,9 +124,9 @@ void offline_about(struct offline *offline, struct offline_about *about)
     *about = (struct offline_about){.is_backup = offline->is_backup,
                                     .schema_version = SCHEMA_VERSION};
     about->is_restored =
-        load_text(store, "restored", about->restored, sizeof(about->restored));
-    load_text(store, "written_by", about->written_by,
-              sizeof(about->written_by));
+        state_text(store, "restored", about->restored, sizeof(about->restored));
+    state_text(store, "written_by", about->written_by,
+               sizeof(about->written_by));
     about->file_bytes = place_bytes(store->path, "");
     about->wal_bytes = place_bytes(store->path, "-wal");
 }
@@ -139,9 +140,14 @@ const struct node_start *offline_start(struct offline *offline,
     return load_look(store, offline->is_backup, error) ? &store->start : NULL;
 }
 
+bool offline_is_sound(struct offline *offline, struct store_error *error)
+{
+    return rot_refuse(&offline->store, error);
+}
+
 /* What may still lie below the base is of no log. */
 static const char select_rows[] =
-    "SELECT " ROW_COLUMNS ", commit_idx FROM log"
+    "SELECT " ROW_COLUMNS " FROM log"
     " WHERE idx BETWEEN max(?, 1 + coalesce((SELECT value FROM state"
     " WHERE name = 'base_index'), 0)) AND ? ORDER BY idx";
 

@@ -38,6 +38,10 @@ void offline_about(struct offline *offline, struct offline_about *about);
 const struct node_start *offline_start(struct offline *offline,
                                        struct store_error *error);
 
+/* Whether what no peer can make good is what was saved: the state, the keys and
+ * the configurations.  False: *error says what is not. */
+bool offline_is_sound(struct offline *offline, struct store_error *error);
+
 struct offline_entry {
     struct raft_entry entry;
     raft_index commit; /* as its row has it */

@@ -178,7 +178,7 @@ bool recover_restored(struct store *store, struct store_error *error)
 {
     char text[4096];
     struct raft_config members;
-    load_text(store, "restored", text, sizeof(text));
+    state_text(store, "restored", text, sizeof(text));
     if (store->options.address == NULL && text[0] == '\0') {
         return not_a_voter(store, store->options.id, error);
     }
@@ -188,12 +188,12 @@ bool recover_restored(struct store *store, struct store_error *error)
                 store->start.identity.epoch, error)) {
         return false;
     }
-    char *sql =
-        sqlite3_mprintf("BEGIN IMMEDIATE;"
-                        "UPDATE state SET value = %lld WHERE name = 'node_id';"
-                        "DELETE FROM state WHERE name = 'restored';"
-                        "COMMIT;",
-                        (long long)store->options.id);
+    char *sql = sqlite3_mprintf("BEGIN IMMEDIATE;"
+                                "%z"
+                                "DELETE FROM state WHERE name = 'restored';"
+                                "COMMIT;",
+                                sqlite3_mprintf(STATE_PUT("('node_id', %lld)"),
+                                                (long long)store->options.id));
     bool done = sqlite3_exec(store->writer, sql, NULL, NULL, NULL) == SQLITE_OK;
     sqlite3_free(sql);
     if (done) {

@@ -88,7 +88,7 @@ static bool sync_file(const char *path, struct store_error *error)
 static bool is_backup(struct store *backup, struct store_error *error)
 {
     char made[32];
-    if (load_text(backup, "backup", made, sizeof(made))) {
+    if (state_text(backup, "backup", made, sizeof(made))) {
         return true;
     }
     error->status = EXIT_STATUS_DAMAGED;
@@ -119,7 +119,7 @@ static bool create(const struct store *store, sqlite3 **db,
                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                                 SQLITE_OPEN_NOMUTEX,
                             NULL) == SQLITE_OK &&
-            run(*db, "PRAGMA synchronous = OFF")) ||
+            checksum_define(*db) && run(*db, "PRAGMA synchronous = OFF")) ||
            schema_failed(store, *db, error, "it cannot be made");
 }
 
@@ -133,16 +133,12 @@ static bool copy_tables(const struct store *backup, const struct store *store,
     if (!upgrade_to(db, 0, version) || !run(db, "BEGIN; DELETE FROM state")) {
         return schema_failed(store, db, error, "its tables cannot be made");
     }
-    if (!carry_rows(&from, &to, "SELECT * FROM log",
-                    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", 0, error) ||
-        !carry_rows(&from, &to, "SELECT * FROM state",
-                    "INSERT INTO state VALUES (?,?)", 0, error) ||
+    if (!carry_rows(&from, &to, "SELECT * FROM log", "log", 0, error) ||
+        !carry_rows(&from, &to, "SELECT * FROM state", "state", 0, error) ||
         !carry_rows(&from, &to, "SELECT * FROM config_history",
-                    "INSERT INTO config_history VALUES (?,?,?,?,?)", 0,
-                    error) ||
+                    "config_history", 0, error) ||
         (version > 1 &&
-         !carry_rows(&from, &to, "SELECT * FROM keys",
-                     "INSERT INTO keys VALUES (?,?)", 0, error))) {
+         !carry_rows(&from, &to, "SELECT * FROM keys", "keys", 0, error))) {
         return false;
     }
     return run(db, "COMMIT") ||
@@ -219,6 +215,9 @@ static bool is_sound(const char *path, const char *file,
     struct offline *offline = offline_open(path, error);
     if (offline != NULL) {
         offline->no_snapshot = true; /* it was checked on its way */
+        /* What is wrong with the copy is so with what was given. */
+        free(offline->store.path);
+        offline->store.path = x_strdup(file);
     }
     bool done = offline != NULL &&
                 offline_verify(offline, keep_first, first, &verdict, error);
@@ -238,16 +237,19 @@ static bool set_state(struct store *store, const char *members,
     char *sql = sqlite3_mprintf(
         "BEGIN IMMEDIATE;"
         "DELETE FROM state WHERE name = 'backup';"
-        "INSERT OR REPLACE INTO state VALUES ('node_id', NULL),"
-        " ('instance', '%016llx'), ('boot', 0), ('vote', NULL), ('ack', 0),"
-        " ('epoch', '%016llx'), ('written_by', %Q), ('restored', %Q);"
-        "UPDATE state SET value = value + %d WHERE name = 'term';"
-        "UPDATE state SET value = %d WHERE name = 'snapshot_file';"
+        "%z"
         "COMMIT;"
         "PRAGMA journal_mode = DELETE;",
-        (unsigned long long)load_new_instance(store),
-        (unsigned long long)offline_new_epoch(), store->options.version,
-        members, OFFLINE_TERM_LEAP, SNAPSHOT_FILE);
+        sqlite3_mprintf(
+            STATE_PUT("('node_id', NULL), ('instance', '%016llx'),"
+                      " ('boot', 0), ('vote', NULL), ('ack', 0),"
+                      " ('epoch', '%016llx'), ('written_by', %Q),"
+                      " ('restored', %Q), ('term', %d + (SELECT value"
+                      " FROM state WHERE name = 'term')),"
+                      " ('snapshot_file', %d)"),
+            (unsigned long long)state_new_instance(store),
+            (unsigned long long)offline_new_epoch(), store->options.version,
+            members, OFFLINE_TERM_LEAP, SNAPSHOT_FILE));
     bool done = sqlite3_exec(store->writer, sql, NULL, NULL, NULL) == SQLITE_OK;
     sqlite3_free(sql);
     return done || schema_failed(store, store->writer, error,

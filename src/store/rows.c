@@ -27,7 +27,8 @@ static uint32_t add_blob(uint32_t crc, const struct blob *blob)
     return blob == NULL ? crc : crc32c(crc, blob->data, blob->size);
 }
 
-uint32_t rows_checksum(const struct raft_entry *entry)
+/* Schema versions 1 and 2 wrote rows whose checksum is of the entry alone. */
+static int64_t checksum_of_entry(const struct raft_entry *entry)
 {
     uint8_t head[RAFT_ENTRY_HEAD];
     raft_entry_head(entry, head);
@@ -35,18 +36,15 @@ uint32_t rows_checksum(const struct raft_entry *entry)
     return add_blob(add_blob(crc, entry->key), entry->payload);
 }
 
-/* ---- saving ------------------------------------------------------------- */
-
-static int run(struct store *store, enum statement which)
+int64_t rows_checksum(const struct raft_entry *entry, raft_index commit)
 {
-    sqlite3_stmt *statement = store->statements[which];
-    int code = sqlite3_step(statement);
-    if (code != SQLITE_DONE) {
-        store->failure = sqlite3_system_errno(store->writer);
-    }
-    sqlite3_reset(statement);
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    uint8_t bytes[8];
+    be_put_u64(bytes, commit);
+    return ROW_CHECKSUM_OF_ALL +
+           crc32c((uint32_t)checksum_of_entry(entry), bytes, sizeof(bytes));
 }
+
+/* ---- saving ------------------------------------------------------------- */
 
 static void bind_blob(sqlite3_stmt *statement, int at, const struct blob *blob)
 {
@@ -72,7 +70,7 @@ static int insert_config(struct store *store,
     sqlite3_bind_text(statement, 4, (const char *)text.data, (int)text.size,
                       SQLITE_STATIC);
     bind_blob(statement, 5, entry->payload);
-    int code = run(store, STATEMENT_CONFIG);
+    int code = schema_run(store, STATEMENT_CONFIG);
     buf_free(&text);
     return code;
 }
@@ -82,35 +80,15 @@ static int truncate_log(struct store *store, raft_index from)
     sqlite3_bind_int64(store->statements[STATEMENT_TRUNCATE], 1, (int64_t)from);
     sqlite3_bind_int64(store->statements[STATEMENT_CONFIG_TRUNCATE], 1,
                        (int64_t)from);
-    int code = run(store, STATEMENT_TRUNCATE);
-    return code != SQLITE_OK ? code : run(store, STATEMENT_CONFIG_TRUNCATE);
-}
-
-static int set_number(struct store *store, const char *name, uint64_t value)
-{
-    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 2, (int64_t)value);
-    return run(store, STATEMENT_STATE);
-}
-
-static int set_text(struct store *store, const char *name, const char *value)
-{
-    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-    return run(store, STATEMENT_STATE);
+    int code = schema_run(store, STATEMENT_TRUNCATE);
+    return code != SQLITE_OK ? code
+                             : schema_run(store, STATEMENT_CONFIG_TRUNCATE);
 }
 
 static int set_vote(struct store *store, raft_id vote)
 {
-    if (vote != RAFT_ID_NONE) {
-        return set_number(store, "vote", vote);
-    }
-    sqlite3_stmt *statement = store->statements[STATEMENT_STATE];
-    sqlite3_bind_text(statement, 1, "vote", -1, SQLITE_STATIC);
-    sqlite3_bind_null(statement, 2);
-    return run(store, STATEMENT_STATE);
+    return vote == RAFT_ID_NONE ? state_set_null(store, "vote")
+                                : state_set_number(store, "vote", vote);
 }
 
 static int set_snapshot(struct store *store,
@@ -118,32 +96,33 @@ static int set_snapshot(struct store *store,
 {
     char hex[SHA256_HEX_SIZE];
     sha256_to_hex(snapshot->sha256, hex);
-    int code = set_number(store, "snapshot_index", snapshot->index);
+    int code = state_set_number(store, "snapshot_index", snapshot->index);
     code = code != SQLITE_OK
                ? code
-               : set_number(store, "snapshot_term", snapshot->term);
+               : state_set_number(store, "snapshot_term", snapshot->term);
     code = code != SQLITE_OK
                ? code
-               : set_number(store, "snapshot_size", snapshot->size);
+               : state_set_number(store, "snapshot_size", snapshot->size);
     code = code != SQLITE_OK
                ? code
-               : set_number(store, "snapshot_file", snapshot->file);
-    return code != SQLITE_OK ? code : set_text(store, "snapshot_sha256", hex);
+               : state_set_number(store, "snapshot_file", snapshot->file);
+    return code != SQLITE_OK ? code
+                             : state_set_text(store, "snapshot_sha256", hex);
 }
 
 static int save_state(struct store *store, const struct node_save *save)
 {
     int code = SQLITE_OK;
     if (save->log.state_dirty) {
-        code = set_number(store, "term", save->log.term);
+        code = state_set_number(store, "term", save->log.term);
         code = code != SQLITE_OK ? code : set_vote(store, save->log.vote);
     }
     /* With rows the commit index rides in them. */
     if (code == SQLITE_OK && save->log.entry_count == 0) {
-        code = set_number(store, "commit", save->log.commit);
+        code = state_set_number(store, "commit", save->log.commit);
     }
     if (code == SQLITE_OK && save->ack_dirty) {
-        code = set_number(store, "ack", save->ack);
+        code = state_set_number(store, "ack", save->ack);
     }
     if (code == SQLITE_OK && save->cluster_dirty) {
         char hex[DIGEST_SIZE * 2 + 1];
@@ -151,8 +130,8 @@ static int save_state(struct store *store, const struct node_save *save)
         digest_to_hex(save->cluster_id, hex);
         snprintf(epoch, sizeof(epoch), "%016llx",
                  (unsigned long long)save->epoch);
-        code = set_text(store, "cluster_id", hex);
-        code = code != SQLITE_OK ? code : set_text(store, "epoch", epoch);
+        code = state_set_text(store, "cluster_id", hex);
+        code = code != SQLITE_OK ? code : state_set_text(store, "epoch", epoch);
     }
     if (code == SQLITE_OK && save->snapshot_dirty) {
         code = set_snapshot(store, &save->snapshot);
@@ -165,7 +144,8 @@ static int save_install(struct store *store, const struct raft_install *install)
 {
     int code = truncate_log(store, install->base.index + 1);
     sqlite3_bind_int64(store->statements[STATEMENT_CONFIG_TRUNCATE], 1, 0);
-    code = code != SQLITE_OK ? code : run(store, STATEMENT_CONFIG_TRUNCATE);
+    code =
+        code != SQLITE_OK ? code : schema_run(store, STATEMENT_CONFIG_TRUNCATE);
     for (size_t i = 0; code == SQLITE_OK && i < install->config_count; i++) {
         code = insert_config(store, &install->configs[i]);
     }
@@ -183,24 +163,28 @@ static int save_base(struct store *store, const struct raft_save *log)
     digest_to_hex(base->chain, hex);
     int code = log->install == NULL ? kept_add(store, base->index)
                                     : save_install(store, log->install);
-    code =
-        code != SQLITE_OK ? code : set_number(store, "base_index", base->index);
-    code =
-        code != SQLITE_OK ? code : set_number(store, "base_term", base->term);
-    code = code != SQLITE_OK ? code : set_text(store, "base_chain", hex);
+    code = code != SQLITE_OK
+               ? code
+               : state_set_number(store, "base_index", base->index);
     code = code != SQLITE_OK ? code
-                             : set_number(store, "base_unix_ms", base->unix_ms);
+                             : state_set_number(store, "base_term", base->term);
+    code = code != SQLITE_OK ? code : state_set_text(store, "base_chain", hex);
+    code = code != SQLITE_OK
+               ? code
+               : state_set_number(store, "base_unix_ms", base->unix_ms);
     return code != SQLITE_OK
                ? code
-               : set_number(store, "base_last_app", base->last_app);
+               : state_set_number(store, "base_last_app", base->last_app);
 }
 
 /* A snapshot of before the base is of no use: no log goes on from there. */
 static int forget_snapshot_below(struct store *store, raft_index base)
 {
     char *sql =
-        sqlite3_mprintf("UPDATE state SET value = 0"
-                        " WHERE name = 'snapshot_index' AND value < %lld",
+        sqlite3_mprintf("UPDATE state SET value = 0,"
+                        " checksum = raft_checksum(name, 0)"
+                        " WHERE name = 'snapshot_index' AND value < %lld"
+                        " AND checksum IS raft_checksum(name, value)",
                         (long long)base);
     int code = sqlite3_exec(store->writer, sql, NULL, NULL, NULL);
     if (code != SQLITE_OK) {
@@ -213,6 +197,7 @@ static int forget_snapshot_below(struct store *store, raft_index base)
 static int save_log(struct store *store, const struct raft_save *log)
 {
     int code = SQLITE_OK;
+    bool configs_dirty = log->install != NULL || log->truncate_from != 0;
     if (log->base_dirty) {
         code = save_base(store, log);
         code = code != SQLITE_OK
@@ -224,7 +209,7 @@ static int save_log(struct store *store, const struct raft_save *log)
     }
     if (code == SQLITE_OK && log->entry_count > 0) {
         store->given = log;
-        code = run(store, STATEMENT_INSERT);
+        code = schema_run(store, STATEMENT_INSERT);
         store->given = NULL;
     }
     for (size_t i = 0; code == SQLITE_OK && i < log->entry_count; i++) {
@@ -235,17 +220,20 @@ static int save_log(struct store *store, const struct raft_save *log)
                                                .unix_ms = entry->unix_ms,
                                                .payload = entry->payload};
             code = insert_config(store, &config);
+            configs_dirty = true;
         }
     }
-    return code;
+    return code == SQLITE_OK && configs_dirty
+               ? schema_run(store, STATEMENT_CONFIG_COUNT)
+               : code;
 }
 
 static int transaction(struct store *store, const struct node_save *save)
 {
-    int code = run(store, STATEMENT_BEGIN);
+    int code = schema_run(store, STATEMENT_BEGIN);
     code = code != SQLITE_OK ? code : save_log(store, &save->log);
     code = code != SQLITE_OK ? code : save_state(store, save);
-    return code != SQLITE_OK ? code : run(store, STATEMENT_COMMIT);
+    return code != SQLITE_OK ? code : schema_run(store, STATEMENT_COMMIT);
 }
 
 static bool is_want_of_room(struct store *store, int code)
@@ -286,7 +274,7 @@ enum node_save_result rows_save(struct store *store,
     rows_must_be_room(store, code);
     /* Mostly SQLite has rolled it back by itself. */
     if (sqlite3_get_autocommit(store->writer) == 0) {
-        run(store, STATEMENT_ROLLBACK);
+        schema_run(store, STATEMENT_ROLLBACK);
     }
     kept_rolled_back(store);
     return NODE_SAVE_NO_ROOM;
@@ -315,19 +303,32 @@ static bool column_digest(sqlite3_stmt *statement, int at,
     return true;
 }
 
+/* A kind or flags; *small is false where they are more than these have. */
+static uint8_t column_u8(sqlite3_stmt *statement, int at, bool *small)
+{
+    int64_t value = sqlite3_column_int64(statement, at);
+    *small = *small && value >= 0 && value <= UINT8_MAX;
+    return (uint8_t)value;
+}
+
 bool rows_entry(sqlite3_stmt *statement, struct raft_entry *entry)
 {
+    bool small = true;
     *entry = (struct raft_entry){
         .index = (raft_index)sqlite3_column_int64(statement, 0),
         .term = (raft_term)sqlite3_column_int64(statement, 1),
-        .kind = (uint8_t)sqlite3_column_int(statement, 2),
-        .flags = (uint8_t)sqlite3_column_int(statement, 3),
+        .kind = column_u8(statement, 2, &small),
+        .flags = column_u8(statement, 3, &small),
         .unix_ms = (uint64_t)sqlite3_column_int64(statement, 4),
         .key = column_blob(statement, 5),
         .payload = column_blob(statement, 6)};
     bool chained = column_digest(statement, 8, &entry->chain);
     int64_t checksum = sqlite3_column_int64(statement, 7);
-    return chained && checksum == (int64_t)rows_checksum(entry);
+    raft_index commit = (raft_index)sqlite3_column_int64(statement, 9);
+    return small && chained &&
+           checksum == (checksum < ROW_CHECKSUM_OF_ALL
+                            ? checksum_of_entry(entry)
+                            : rows_checksum(entry, commit));
 }
 
 /* The chain before the first row: NODE_READ_GONE where the base is above it,
@@ -341,7 +342,7 @@ static enum node_read_result read_chain(struct store *store, raft_index index,
         known ? (raft_index)sqlite3_column_int64(base, 0) : 0;
     bool is_base =
         known && index == base_index &&
-        load_digest((const char *)sqlite3_column_text(base, 1), chain);
+        state_digest((const char *)sqlite3_column_text(base, 1), chain);
     sqlite3_reset(base);
     if (!known || is_base || index <= base_index) {
         return !known    ? NODE_READ_FAILED

@@ -1,5 +1,6 @@
 /* The database: opened as durability needs it, and of a version that this
  * program knows.  Its tables are in upgrade.c. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,27 @@ static const char *const sql[STATEMENTS] = {
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_INSERT] = "INSERT OR FAIL INTO log SELECT * FROM given",
     [STATEMENT_TRUNCATE] = "DELETE FROM log WHERE idx >= ?",
-    [STATEMENT_CONFIG] = "INSERT INTO config_history VALUES (?,?,?,?,?)",
+    [STATEMENT_CONFIG] =
+        "INSERT INTO config_history VALUES (?1, ?2, ?3, ?4, ?5,"
+        " raft_checksum(?1, ?2, ?3, ?4, ?5))",
     [STATEMENT_CONFIG_TRUNCATE] = "DELETE FROM config_history WHERE idx >= ?",
-    [STATEMENT_STATE] = "INSERT OR REPLACE INTO state VALUES (?,?)",
+    [STATEMENT_CONFIG_COUNT] =
+        STATE_PUT("('config_count', (SELECT count(*) FROM config_history))"),
+    [STATEMENT_STATE] = "INSERT OR REPLACE INTO state"
+                        " VALUES (?1, ?2, raft_checksum(?1, ?2))",
 };
 
 /* ---- errors ------------------------------------------------------------- */
+
+/* A backup, unlike a data directory, is a file of its own. */
+static const char *remedy(const struct store *store)
+{
+    return store->directory == NULL ||
+                   strcmp(store->directory, store->path) == 0
+               ? "take another backup"
+               : "this node must be replaced by one with an empty data "
+                 "directory";
+}
 
 bool schema_failed(const struct store *store, sqlite3 *db,
                    struct store_error *error, const char *what)
@@ -28,12 +44,36 @@ bool schema_failed(const struct store *store, sqlite3 *db,
     int code = db == NULL ? SQLITE_NOMEM : sqlite3_errcode(db) & 0xff;
     bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
     error->status = damaged ? EXIT_STATUS_DAMAGED : EXIT_STATUS_DISK;
-    snprintf(error->text, sizeof(error->text), "%s: %s: %s%s", store->path,
+    snprintf(error->text, sizeof(error->text), "%s: %s: %s%s%s", store->path,
              what, db == NULL ? "out of memory" : sqlite3_errmsg(db),
-             damaged ? "; the file is damaged: this node must be replaced by "
-                       "one with an empty data directory"
-                     : "");
+             damaged ? "; the file is damaged: " : "",
+             damaged ? remedy(store) : "");
     return false;
+}
+
+bool schema_damaged(const struct store *store, struct store_error *error,
+                    const char *format, ...)
+{
+    char what[300]; /* and the remedy still fits */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof(what), format, arguments);
+    va_end(arguments);
+    error->status = EXIT_STATUS_DAMAGED;
+    snprintf(error->text, sizeof(error->text), "%s is damaged: %s; %s",
+             store->path, what, remedy(store));
+    return false;
+}
+
+int schema_run(struct store *store, enum statement which)
+{
+    sqlite3_stmt *statement = store->statements[which];
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) {
+        store->failure = sqlite3_system_errno(store->writer);
+    }
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 sqlite3_stmt *schema_prepare(sqlite3 *db, const char *text)
@@ -140,6 +180,20 @@ static bool refuse_version(struct store *store, int64_t version,
     return false;
 }
 
+/* The version is said twice; which steps lead to the present one must not hang
+ * on one bit. */
+static bool agrees(const struct store *store, int64_t version,
+                   struct store_error *error)
+{
+    int64_t said = query_number(
+        store->writer, "SELECT value FROM state WHERE name = 'schema_version'");
+    return said < 0 || said == version ||
+           schema_damaged(store, error,
+                          "state 'schema_version' is %lld, and user_version "
+                          "%lld",
+                          (long long)said, (long long)version);
+}
+
 bool schema_version(struct store *store, int64_t *version,
                     struct store_error *error)
 {
@@ -156,8 +210,9 @@ bool schema_version(struct store *store, int64_t *version,
                  "%s is not a database of raftsc", store->path);
         return false;
     }
-    return (*version >= 1 && *version <= SCHEMA_VERSION) ||
-           refuse_version(store, *version, error);
+    return *version >= 1 && *version <= SCHEMA_VERSION
+               ? agrees(store, *version, error)
+               : refuse_version(store, *version, error);
 }
 
 static bool upgrade(struct store *store, struct store_error *error)
@@ -188,7 +243,7 @@ static bool open_one(struct store *store, sqlite3 **db, int flags,
 {
     int code = sqlite3_open_v2(store->path, db, flags | SQLITE_OPEN_NOMUTEX,
                                store->options.vfs);
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK || !checksum_define(*db)) {
         return schema_failed(store, *db, error, "it cannot be opened");
     }
     sqlite3_extended_result_codes(*db, 1);

@@ -150,10 +150,10 @@ void snapshot_close(struct store *store)
 
 /* ---- a start ------------------------------------------------------------ */
 
-static bool state_number(struct store *store, const char *name, uint64_t *value)
+static bool said_number(struct store *store, const char *name, uint64_t *value)
 {
     char text[32];
-    return load_text(store, name, text, sizeof(text)) &&
+    return state_text(store, name, text, sizeof(text)) &&
            text_to_u64(text, strlen(text), value);
 }
 
@@ -162,22 +162,19 @@ bool snapshot_load(struct store *store, struct store_error *error)
     struct node_snapshot *snapshot = &store->start.snapshot;
     char hex[SHA256_HEX_SIZE + 1];
     *snapshot = (struct node_snapshot){0};
-    if (!load_text(store, "snapshot_index", hex, sizeof(hex))) {
-        return true; /* there has never been one */
+    if (!state_text(store, "snapshot_index", hex, sizeof(hex))) {
+        return true; /* a backup of an older schema, without one */
     }
-    bool sound = state_number(store, "snapshot_index", &snapshot->index) &&
-                 state_number(store, "snapshot_term", &snapshot->term) &&
-                 state_number(store, "snapshot_size", &snapshot->size) &&
-                 state_number(store, "snapshot_file", &snapshot->file) &&
-                 load_text(store, "snapshot_sha256", hex, sizeof(hex)) &&
+    bool sound = said_number(store, "snapshot_index", &snapshot->index) &&
+                 said_number(store, "snapshot_term", &snapshot->term) &&
+                 said_number(store, "snapshot_size", &snapshot->size) &&
+                 said_number(store, "snapshot_file", &snapshot->file) &&
+                 state_text(store, "snapshot_sha256", hex, sizeof(hex)) &&
                  sha256_from_hex(hex, snapshot->sha256);
     if (!sound) {
-        error->status = EXIT_STATUS_DAMAGED;
-        snprintf(error->text, sizeof(error->text),
-                 "%s is damaged: its state does not say soundly which snapshot "
-                 "is valid; this node must be replaced by one with an empty "
-                 "data directory",
-                 store->path);
+        schema_damaged(store, error,
+                       "its state does not say soundly which snapshot is "
+                       "valid");
     }
     return sound;
 }

@@ -6,6 +6,9 @@
  * never changed; what comes later adds one at the end, raises SCHEMA_VERSION,
  * and tells raftsc-db(5).  tests/store/ keeps a database of each version.
  *
+ * A step from 3 on that rewrites rows with a checksum looks at them first: it
+ * must not make rot look sound.
+ *
  * All steps of one start are one transaction: after a crash the database is of
  * the old version or of the new one. */
 #include <assert.h>
@@ -59,7 +62,60 @@ static const char *const steps[] = {
     " key BLOB NOT NULL"
     ") STRICT;"
     "INSERT INTO state VALUES ('keys_forgotten', 0), ('keys_upto', 0);",
+
+    /* 2 to 3.
+     *
+     * Rows of these three tables, which no peer can make good, have a checksum
+     * (checksum.c), and the state counts the rows of the other two.  It always
+     * says which snapshot is valid: none, with an index of 0.  What commit_idx
+     * said in rows whose checksum is not of it goes into the state. */
+    "ALTER TABLE state RENAME TO state_2;"
+    "CREATE TABLE state ("
+    " name TEXT PRIMARY KEY,"
+    " value ANY,"
+    " checksum INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO state SELECT name, value, raft_checksum(name, value)"
+    " FROM state_2;"
+    "DROP TABLE state_2;"
+    "ALTER TABLE config_history RENAME TO config_history_2;"
+    "CREATE TABLE config_history ("
+    " idx INTEGER PRIMARY KEY,"
+    " term INTEGER NOT NULL,"
+    " unix_ms INTEGER NOT NULL,"
+    " members TEXT NOT NULL,"
+    " record BLOB NOT NULL,"
+    " checksum INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO config_history SELECT idx, term, unix_ms, members, record,"
+    " raft_checksum(idx, term, unix_ms, members, record)"
+    " FROM config_history_2;"
+    "DROP TABLE config_history_2;"
+    "ALTER TABLE keys RENAME TO keys_2;"
+    "CREATE TABLE keys ("
+    " idx INTEGER PRIMARY KEY,"
+    " key BLOB NOT NULL,"
+    " checksum INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO keys SELECT idx, key, raft_checksum(idx, key) FROM keys_2;"
+    "DROP TABLE keys_2;"
+    "INSERT OR IGNORE INTO state SELECT column1, column2,"
+    " raft_checksum(column1, column2) FROM (VALUES"
+    " ('keys_count', (SELECT count(*) FROM keys)),"
+    " ('config_count', (SELECT count(*) FROM config_history)),"
+    " ('snapshot_index', 0), ('snapshot_term', 0), ('snapshot_size', 0),"
+    " ('snapshot_file', 0),"
+    " ('snapshot_sha256', lower(hex(zeroblob(32)))));"
+    "INSERT OR REPLACE INTO state SELECT name, value,"
+    " raft_checksum(name, value) FROM (SELECT name, max(value, coalesce("
+    "(SELECT commit_idx FROM log WHERE idx >"
+    " (SELECT value FROM state WHERE name = 'base_index')"
+    " ORDER BY idx DESC LIMIT 1), 0)) AS value"
+    " FROM state WHERE name = 'commit');",
 };
+
+/* Rows of `state` have a checksum from this version on. */
+#define CHECKSUMS_SINCE 3
 
 static_assert(sizeof(steps) / sizeof(steps[0]) == SCHEMA_VERSION,
               "each version has the step that leads to it");
@@ -72,7 +128,7 @@ static bool run(sqlite3 *db, const char *sql)
 static bool run_steps(sqlite3 *db, int version, const char *const *list,
                       int count)
 {
-    char sql[160];
+    char sql[240];
     for (int i = version; i < count; i++) {
         if (!run(db, list[i])) {
             return false;
@@ -82,8 +138,12 @@ static bool run_steps(sqlite3 *db, int version, const char *const *list,
      * database has no rows yet. */
     snprintf(sql, sizeof(sql),
              "PRAGMA user_version = %d;"
-             "UPDATE state SET value = %d WHERE name = 'schema_version';",
-             count, count);
+             "UPDATE state SET value = %d WHERE name = 'schema_version';%s",
+             count, count,
+             count < CHECKSUMS_SINCE
+                 ? ""
+                 : "UPDATE state SET checksum = raft_checksum(name, value)"
+                   " WHERE name = 'schema_version';");
     return run(db, sql);
 }
 

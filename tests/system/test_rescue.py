@@ -157,6 +157,41 @@ def test_verify_names_what_a_bad_disk_did():
                     if name.startswith("raft.db.backup")]
 
 
+def test_a_plausible_term_that_was_never_saved_is_believed_by_nobody():
+    with Cluster(3) as cluster:
+        cluster.leader()
+        cluster.settle()
+        for node in cluster.nodes:
+            node.kill()
+        node, *others = cluster.nodes
+        path = os.path.join(node.directory, "raft.db")
+        database = sqlite3.connect(path)
+        database.execute(
+            "UPDATE state SET value = value + 1 WHERE name = 'term'")
+        database.commit()
+        database.close()
+        wanted = "state 'term' is not what was saved"
+        status, out, _ = ctl("verify", node.directory)
+        assert status == 1 and out.startswith(wanted), out
+        status, out, err = ctl("inspect", node.directory)
+        assert status == 1 and "\nterm " in out and wanted in err, (out, err)
+        file = os.path.join(cluster.directory, "backup")
+        status, _, err = ctl("backup", node.directory, file)
+        assert status == 1 and wanted in err, err
+        assert not os.path.exists(file)
+        members = ",".join("%d=127.0.0.1:1" % other.number
+                           for other in cluster.nodes)
+        status, _, err = ctl("recover", "--yes", "--members", members,
+                             others[0].directory, node.directory)
+        assert status == 1 and wanted in err and "leave it out" in err, err
+        node.start()
+        assert node.process.wait(60) == 65
+        node.process = None
+        with open(node.log, encoding="utf-8") as log:
+            last = log.read().splitlines()[-1]
+        assert wanted in last and "must be replaced" in last, last
+
+
 def test_a_live_backup_under_load_is_what_the_cluster_committed():
     with Cluster(3) as cluster:
         cluster.leader()
