@@ -43,6 +43,19 @@ static inline void list_push_front(struct list *head, struct list *node)
     list_push_back(head->next, node);
 }
 
+/* All elements of `from`, in their order, behind those of `head`. */
+static inline void list_move_all(struct list *head, struct list *from)
+{
+    if (list_empty(from)) {
+        return;
+    }
+    from->next->prev = head->prev;
+    head->prev->next = from->next;
+    from->prev->next = head;
+    head->prev = from->prev;
+    list_init(from);
+}
+
 /* Leaves `node` a list of its own, so that removing it again is harmless. */
 static inline void list_remove(struct list *node)
 {

@@ -17,6 +17,13 @@
 /* What the store is asked for in one piece. */
 #define PIECE_BYTES_MAX ((size_t)256 * 1024)
 
+/* Serving one stream counts as so much time, whether it gets one entry or a
+ * thousand; and so much of it may be used ahead.  A thousand streams have their
+ * turn every 40 ms, then, and take what was committed meanwhile in one piece:
+ * commits do not wait until each of them was written to. */
+#define STREAM_US ((uint64_t)40)
+#define AHEAD_US (128 * STREAM_US)
+
 /* Who waits for a node_read. */
 struct feed_read {
     node_conn conn;
@@ -148,27 +155,53 @@ static void stream_on(struct node *node, struct session *session)
     }
 }
 
+static void serve(struct node *node, struct session *session)
+{
+    raft_index first = first_index(node);
+    if (session->feed.next < first && !session_may_push(session)) {
+        return; /* feed_resume() takes it up again */
+    }
+    if (session->feed.next < first && !push_snapshot(node, session, first)) {
+        end_with_error(node, session, ERROR_COMPACTED, first,
+                       "is the first entry that the log still has");
+        return;
+    }
+    stream_on(node, session);
+    session_touch(node, session);
+}
+
+static bool share_is_up(const struct node *node)
+{
+    return node->feeds_us >= node->now.mono_us + AHEAD_US;
+}
+
+bool feed_wants_turn(const struct node *node)
+{
+    return !list_empty(&node->feeds) && !share_is_up(node);
+}
+
+static void fire_nothing(struct node *node, struct wheel_timer *timer)
+{
+    (void)node;
+    (void)timer; /* the turn that it brings about is what is wanted */
+}
+
 void feed_run(struct node *node)
 {
-    while (!list_empty(&node->feeds)) {
+    uint64_t now_us = node->now.mono_us;
+    node->feeds_us = node->feeds_us > now_us ? node->feeds_us : now_us;
+    while (feed_wants_turn(node)) {
         struct session *session =
             list_entry(node->feeds.next, struct session, feed.in_list);
         list_remove(&session->feed.in_list);
-        if (session->feed.reading) {
-            continue; /* the store's answer takes it up again */
+        if (!session->feed.reading) { /* else its answer takes it up again */
+            node->feeds_us += STREAM_US;
+            serve(node, session);
         }
-        raft_index first = first_index(node);
-        if (session->feed.next < first && !session_may_push(session)) {
-            continue; /* feed_resume() takes it up again */
-        }
-        if (session->feed.next < first &&
-            !push_snapshot(node, session, first)) {
-            end_with_error(node, session, ERROR_COMPACTED, first,
-                           "is the first entry that the log still has");
-            continue;
-        }
-        stream_on(node, session);
-        session_touch(node, session);
+    }
+    if (!list_empty(&node->feeds) && node->feeds_due.at_us == 0) {
+        wheel_set(&node->wheel, &node->feeds_due, now_us + AHEAD_US / 2,
+                  fire_nothing);
     }
 }
 
@@ -380,18 +413,10 @@ static void job_read(struct node *node, struct session *session,
 
 void feed_wake(struct node *node)
 {
-    while (!list_empty(&node->feeds_idle)) {
-        struct list *first = node->feeds_idle.next;
-        list_remove(first);
-        list_push_back(&node->feeds, first);
-    }
+    list_move_all(&node->feeds, &node->feeds_idle);
     struct list woken;
     list_init(&woken);
-    while (!list_empty(&node->readers)) {
-        struct list *first = node->readers.next;
-        list_remove(first);
-        list_push_back(&woken, first);
-    }
+    list_move_all(&woken, &node->readers);
     while (!list_empty(&woken)) {
         struct request *request = list_entry(woken.next, struct request, held);
         list_remove(&request->held);

@@ -165,9 +165,11 @@ struct node {
     /* feed.c, events.c */
     struct list feeds;      /* streams that may go on at once */
     struct list feeds_idle; /* streams that wait for the next entry */
-    struct list readers;    /* requests: READ … BLOCK that waits */
-    struct map reads;       /* node_read number -> struct feed_read */
-    struct map digests;     /* node_read number -> struct request: DIGEST */
+    uint64_t feeds_us; /* until then the streams have had their share of time */
+    struct wheel_timer feeds_due; /* on: it is up, and some of them wait */
+    struct list readers;          /* requests: READ … BLOCK that waits */
+    struct map reads;             /* node_read number -> struct feed_read */
+    struct map digests; /* node_read number -> struct request: DIGEST */
     size_t follower_count;
     size_t watcher_count;
     struct list watchers;            /* sessions with EVENTS */
@@ -365,6 +367,8 @@ void feed_resume(struct node *node, struct session *session);
 void feed_wake(struct node *node);
 /* Streams produce what their readers have room for, before the flush. */
 void feed_run(struct node *node);
+/* There are some, and a turn would serve them. */
+bool feed_wants_turn(const struct node *node);
 /* A node_read of the feed's is answered; it takes the entries. */
 void feed_read_done(struct node *node, struct node_read_answer *answer);
 /* Role, leader, term or configuration may have changed. */

@@ -256,7 +256,7 @@ uint64_t node_turn(struct node *node, struct raft_now now)
 bool node_wants_turn(const struct node *node)
 {
     return node->inbox_count > 0 || !list_empty(&node->touched) ||
-           !list_empty(&node->feeds);
+           feed_wants_turn(node);
 }
 
 bool node_idle(const struct node *node)

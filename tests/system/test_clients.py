@@ -135,5 +135,21 @@ def test_resp3_streams_are_pushes():
             assert kinds == [b"role", b"leader", b"config", b"cluster"], kinds
 
 
+def test_more_streams_than_one_turn_serves_are_told_everything():
+    with Cluster(1) as cluster:
+        until("leader", cluster.leader_now)
+        node = cluster.nodes[0]
+        clients = [node.client() for _ in range(400)]
+        for client in clients:
+            client.send("FOLLOW", 1)
+        wanted = []
+        for number in range(30):
+            payload = b"%d" % number
+            wanted.append([b"entry", submit(node, payload), 2, payload])
+        for client in clients:
+            assert [client.reply() for _ in wanted] == wanted
+            client.close()
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
