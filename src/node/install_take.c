@@ -82,11 +82,19 @@ static void say_progress(struct node *node)
     say_want(node, &want);
 }
 
+/* What came before the store says how much it has, and where it is to go on,
+ * would be dropped, and not be sent again. */
+static bool may_come(const struct taking *taking)
+{
+    return taking->file != TAKING_BEGINS && !taking->settles;
+}
+
 /* While it is saved, and while the next chunk is long on its way. */
 static void fire_again(struct node *node, struct wheel_timer *timer)
 {
+    const struct taking *taking = &node->install->taking;
     (void)timer;
-    if (node->install->taking.offer.index != 0) {
+    if (taking->offer.index != 0 && may_come(taking)) {
         say_progress(node);
     }
 }
@@ -176,7 +184,7 @@ static const char *take_offer(struct node *node, const struct frame *frame)
     }
     taking->from = taking->link->from;
     taking->settles = taking->have < taking->given;
-    if (offer.index > node->told && !taking->settles) {
+    if (offer.index > node->told && may_come(taking)) {
         say_progress(node);
     } /* else the pump says that nothing is wanted */
     return NULL;
