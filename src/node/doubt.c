@@ -15,7 +15,15 @@ static void tell_core(struct node *node, struct peer *peer)
 
 static void fire_doubt(struct node *node, struct wheel_timer *timer)
 {
-    tell_core(node, list_entry(timer, struct peer, doubt));
+    struct peer *peer = list_entry(timer, struct peer, doubt);
+    if (peer->doubt_new || (peer->heard != NULL && peer->speaks)) {
+        peer->doubt_new = false;
+        peer->speaks = false;
+        wheel_set(&node->wheel, timer, node->now.mono_us + DOUBT_US,
+                  fire_doubt);
+    } else {
+        tell_core(node, peer);
+    }
 }
 
 void doubt_dropped(struct node *node, struct peer *peer)
@@ -30,14 +38,34 @@ void doubt_dropped(struct node *node, struct peer *peer)
 
 void doubt_begin(struct node *node, struct peer *peer)
 {
-    wheel_set(&node->wheel, &peer->doubt, node->now.mono_us + DOUBT_US,
-              fire_doubt);
+    peer->unanswered = false;
+    peer->doubt_new = true;
+    wheel_set(&node->wheel, &peer->doubt, node->now.mono_us, fire_doubt);
+}
+
+static void settle(struct node *node, struct peer *peer)
+{
+    if (peer->doubt.at_us != 0 && peer->unanswered && peer->heard == NULL) {
+        doubt_end(node, peer);
+        tell_core(node, peer);
+    }
 }
 
 void doubt_confirm(struct node *node, struct peer *peer)
 {
-    if (peer->doubt.at_us != 0) {
-        doubt_end(node, peer);
-        tell_core(node, peer);
+    peer->unanswered = true;
+    settle(node, peer);
+}
+
+void doubt_heard(struct node *node, raft_id id)
+{
+    struct peer *peer = peers_find(node, id);
+    if (peer != NULL) {
+        peer->speaks = true;
     }
+}
+
+void doubt_unheard(struct node *node, struct peer *peer)
+{
+    settle(node, peer);
 }

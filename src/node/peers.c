@@ -83,6 +83,7 @@ static void stop_hearing(struct node *node, struct peer *peer)
         link_free(node, peer->heard);
         peer->heard = NULL;
         lose_answers(node, peer->id);
+        doubt_unheard(node, peer);
     }
 }
 
@@ -253,6 +254,7 @@ static void forget_accepted(struct node *node, struct link *link)
     link_free(node, link);
     if (heard) {
         lose_answers(node, speaker->id);
+        doubt_unheard(node, speaker);
     }
     if (heard && speaker->guest) {
         peers_remove(node, speaker); /* nobody here wants it back */
@@ -520,6 +522,7 @@ void peers_input(struct node *node, const struct node_input *input)
     if (input->type == NODE_INPUT_DIALLED) {
         dialled(node, link, input);
     } else if (input->type == NODE_INPUT_BYTES) {
+        doubt_heard(node, link->from);
         link_bytes(node, link, input->data, input->size);
     } else if (input->type == NODE_INPUT_DRAINED) {
         assert(link->unsent_bytes >= input->size);

@@ -59,6 +59,9 @@ struct peer {
     struct link *heard; /* the one that it dialled; NULL: none */
     struct wheel_timer redial;
     struct wheel_timer doubt; /* on: its link broke, and it is dialled anew */
+    bool doubt_new;  /* … since the last turn, whose time is not now's */
+    bool unanswered; /* … in vain */
+    bool speaks;     /* something came from it meanwhile */
     uint64_t backoff_us;
     bool wanted;     /* used while the list is made anew */
     bool guest;      /* not wanted: it dialled us */
@@ -143,11 +146,16 @@ bool contacts_foreign(const struct peer *peer);
 /* The link with it broke, and it is dialled again now: where that fails, or
  * takes longer than DOUBT_US, core is told that the peer is gone.  A process
  * that died is found out so at once, by the refused dial; a host or a network
- * that did, by the silence. */
+ * that did, by the silence.  Either way all that the peer has sent is heard
+ * first: what it said as a leader would be taken for a sign of life. */
 #define DOUBT_US ((uint64_t)50 * 1000)
 void doubt_begin(struct node *node, struct peer *peer);
 /* Nobody answers there. */
 void doubt_confirm(struct node *node, struct peer *peer);
+/* Bytes of it have come. */
+void doubt_heard(struct node *node, raft_id id);
+/* Nothing more will be heard of it. */
+void doubt_unheard(struct node *node, struct peer *peer);
 /* This node talks with it no longer: if it led, it was removed, and somebody
  * else is to follow it without a time-out. */
 void doubt_dropped(struct node *node, struct peer *peer);

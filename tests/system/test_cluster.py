@@ -96,6 +96,23 @@ def test_a_leader_that_hangs_is_replaced_and_steps_down():
         judge(load.attempts, cluster.settle())
 
 
+def test_what_a_dead_leader_has_said_does_not_keep_it_alive():
+    with Cluster(3) as cluster:
+        leader = cluster.leader()
+        late = cluster.follower()
+        for node in cluster.nodes:  # no time-out helps
+            node.call("CONFIG", "SET", "election-timeout", "60s")
+        submit(leader, b"before")
+        late.pause()
+        for _ in range(64):
+            submit(leader, bytes(128 * 1024))
+        leader.kill()
+        late.go_on()  # it finds the leader dead, and much to be read from it
+        until("a leader", cluster.leader_now, patience=20)
+        submit(cluster.running()[0], b"after")
+        cluster.settle()
+
+
 def test_a_minority_acknowledges_nothing_and_says_no_leader():
     with Cluster(3, election_timeout="300ms",
                  heartbeat_interval="50ms") as cluster:
