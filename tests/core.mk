@@ -53,6 +53,7 @@ CORE_CASES = \
 	tests/core/leader_gone_at_once.txt \
 	tests/core/leader_gone_at_once_unlike.txt \
 	tests/core/leader_gone_first_lags.txt \
+	tests/core/leader_gone_with_another.txt \
 	tests/core/leader_hangs.txt \
 	tests/core/leader_hangs_first_lags.txt \
 	tests/core/leader_saves_last.txt \

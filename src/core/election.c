@@ -67,15 +67,16 @@ bool election_withheld(const struct raft *raft)
                raft->settings.election_timeout_us;
 }
 
-/* How many voters are asked to go first: those of a lower id. */
+/* How many voters are asked to go first: those of a lower id, if there is a way
+ * to them. */
 static uint64_t rank_without(const struct raft *raft, raft_id leader)
 {
     const struct raft_config *config = raft_config_of(raft);
     uint64_t rank = 0;
-    for (size_t i = 0; i < config->count; i++) {
-        raft_id id = config->members[i].id;
-        rank += id != leader && id < raft->settings.id &&
-                raft_config_votes(config, id);
+    for (size_t i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        rank += peer->id != leader && peer->id < raft->settings.id &&
+                peer->up && raft_config_votes(config, peer->id);
     }
     return rank;
 }
