@@ -188,6 +188,12 @@ static void burst(struct app *app)
     while (count-- > 0 && app->open_count < OPEN_MAX - 1) {
         ask_one(app, &buf);
     }
+    /* Not in the second phase: whoever is sent one base after the other counts
+     * as getting on, also if its disk is full for good. */
+    if (!app->operates && !app->world->calm && app->open_count < OPEN_MAX - 1 &&
+        prng_chance(prng, app->world->mix.cut)) {
+        ask_cut(app, &buf);
+    }
     if (prng_chance(prng, 200) && !app->world->calm) {
         ask_garbage(app, &buf);
     }

@@ -53,7 +53,8 @@ static void compact_answered(struct app *app, const struct asked *asked,
     world_happened(app->world, HAPPENED_COMPACT);
 }
 
-/* Mostly a little behind what is known. */
+/* Mostly a little behind what is known, and often so little that whoever has
+ * been away, with a tail of his own, finds nothing that he knows. */
 static raft_index some_index(struct world *world)
 {
     struct prng *prng = &world->prng;
@@ -61,8 +62,15 @@ static raft_index some_index(struct world *world)
     if (prng_chance(prng, 4)) {
         return prng_below(prng, world->checks.count + 2);
     }
-    raft_index tail = prng_below(prng, 30);
+    raft_index tail = prng_below(prng, prng_chance(prng, 2) ? 3 : 30);
     return known > tail ? known - tail : 0;
+}
+
+void ask_cut(struct app *app, struct buf *buf)
+{
+    ask_note(app, compact_answered);
+    buf_printf(buf, "COMPACT %llu FORCE\r\n",
+               (unsigned long long)app->world->checks.known_max);
 }
 
 void ask_compact(struct app *app, struct buf *buf)

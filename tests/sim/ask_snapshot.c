@@ -106,7 +106,7 @@ static void upload(struct app *app, struct buf *buf)
 {
     struct world *world = app->world;
     struct prng *prng = &world->prng;
-    raft_index tail = prng_below(prng, 20);
+    raft_index tail = prng_below(prng, prng_chance(prng, 2) ? 3 : 20);
     raft_index known = world->checks.known_max;
     raft_index index = known > tail ? known - tail : known;
     ask_note(app, begun);

@@ -60,6 +60,54 @@ void base_pack_keys(const struct disk *disk, struct buf *buf)
     }
 }
 
+/* ---- the keys that the shipped store brings ----------------------------- */
+
+static void keys_wrong(struct host *host, raft_index index, const char *what)
+{
+    world_fail(host->world, "the store keeps what it answered",
+               "n%lu: the key of entry %llu %s", (unsigned long)host->id,
+               (unsigned long long)index, what);
+}
+
+/* What is forgotten had as many newer ones as are remembered, or came so with
+ * another node's base. */
+static void check_forgotten(struct host *host, raft_index forgotten)
+{
+    const struct disk *disk = &host->disk;
+    uint64_t newer = 0;
+    for (raft_index at = forgotten + 1; at <= disk->commit; at++) {
+        newer += disk->entries[at - 1].key != NULL;
+    }
+    if (forgotten > disk->kept_forgotten &&
+        newer < host->world->mix.key_window) {
+        keys_wrong(host, forgotten, "is forgotten too early");
+    }
+}
+
+void base_check_keys(struct host *host, const struct raft_start *start)
+{
+    const struct disk *disk = &host->disk;
+    struct cursor cursor = cursor_of(start->keys, start->keys_size);
+    struct cursor fixed = cursor_part(&cursor, cursor_u16(&cursor));
+    raft_index forgotten = cursor_u64(&fixed);
+    check_forgotten(host, forgotten);
+    for (raft_index at = forgotten + 1; at <= start->last - start->tail_count;
+         at++) {
+        const struct blob *key = disk->entries[at - 1].key;
+        if (key == NULL) {
+            continue;
+        }
+        struct cursor part = cursor_part(&cursor, cursor_u16(&cursor));
+        if (cursor_u64(&part) != at || cursor_left(&part) != key->size ||
+            memcmp(part.at, key->data, key->size) != 0) {
+            keys_wrong(host, at, "is not there, or another one");
+        }
+    }
+    if (cursor_left(&cursor) > 0) {
+        keys_wrong(host, start->last, "has others behind it");
+    }
+}
+
 /* ---- what it must be ---------------------------------------------------- */
 
 static raft_index last_app(const struct checks *checks, raft_index index)

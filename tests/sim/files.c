@@ -255,6 +255,8 @@ static void mirror_begin(struct host *host,
     struct sim_file *file = in_making(&host->disk, request->received);
     if (answer->have == 0) {
         drop(file);
+        /* One that was never synced is gone after a crash, and its number. */
+        drop(find(&host->disk, answer->snapshot.file));
         file = add(host);
         file->received = request->received;
         file->what = request->snapshot;
@@ -389,19 +391,20 @@ void files_opened(struct host *host, const char *directory)
 {
     struct disk *disk = &host->disk;
     unsigned found = 0;
-    unsigned most = disk->snapshot.index != 0;
+    bool staged = disk->file_begun;
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct sim_file *file = &disk->files[i];
         bool valid =
             disk->snapshot.index != 0 && file->number == disk->snapshot.file;
         if (file->number != 0 && !valid && file->received) {
             file->whole = false; /* it may be gone on with */
-            most = disk->snapshot.index != 0 ? 2 : 1;
+            staged = true;
         } else if (!valid) {
             clear(file);
         }
     }
     crash_vfs_list(directory, count_name, &found);
+    unsigned most = (disk->snapshot.index != 0) + (unsigned)staged;
     if (found > most || (disk->snapshot.index != 0 && found == 0)) {
         world_fail(host->world, "a broken upload leaves nothing behind",
                    "n%lu has %u files of snapshots when it starts",
@@ -491,12 +494,16 @@ const struct node_file_request *files_under_way(const struct host *host)
     return host->file_jobs == NULL ? NULL : &host->file_jobs->request;
 }
 
-/* The store has worked on it, some way: the bytes may be there. */
+/* The store has worked on it, some way: the bytes may be there, and the file
+ * of what another node was about to send. */
 static void add_under_way(struct host *host)
 {
     const struct node_file_request *request = files_under_way(host);
     struct sim_file *file =
         request == NULL ? NULL : in_making(&host->disk, request->received);
+    if (request != NULL && request->work == NODE_FILE_BEGIN) {
+        host->disk.file_begun |= request->received;
+    }
     if (file != NULL && request->work == NODE_FILE_WRITE) {
         buf_append(&file->bytes, request->bytes->data, request->bytes->size);
     }
@@ -557,6 +564,24 @@ static void name(struct host *host, const struct node_snapshot *what)
                                                : HAPPENED_SNAPSHOT);
 }
 
+/* The log goes on where the snapshot ends.  Where nobody orders COMPACT there
+ * is a snapshot over all that is gone: it was cut behind that, or another node
+ * sent both. */
+static void check_reach(struct host *host)
+{
+    const struct disk *disk = &host->disk;
+    bool gap = disk->snapshot.index > disk->count;
+    bool none = disk->snapshot.index == 0 && disk->base.index != 0 &&
+                host->world->mix.compact == COMPACT_NEVER;
+    if (gap || none) {
+        world_fail(host->world, "a snapshot and the log are without a gap",
+                   "n%lu: the snapshot is of %llu, the log has %llu to %zu",
+                   (unsigned long)host->id,
+                   (unsigned long long)disk->snapshot.index,
+                   (unsigned long long)disk->base.index + 1, disk->count);
+    }
+}
+
 void files_apply(struct host *host, const struct node_save *save)
 {
     struct disk *disk = &host->disk;
@@ -566,4 +591,5 @@ void files_apply(struct host *host, const struct node_save *save)
     if (disk->snapshot.index < disk->base.index) {
         disk->snapshot = (struct node_snapshot){0};
     }
+    check_reach(host);
 }

@@ -74,6 +74,10 @@ static void draw_apps(struct mix *mix, struct prng *prng)
     mix->snapshot_tail = prng_chance(prng, 2) ? 0 : prng_range(prng, 1, 50);
     mix->snapshot_hold_us = prng_range(prng, 1, 20) * 1000000;
     mix->keep_unacked = prng_chance(prng, 3) ? 5 : 1000000;
+    if (mix->compact == COMPACT_FORCES && prng_chance(prng, 2)) {
+        mix->cut = (unsigned)prng_range(prng, 2, 10);
+        mix->keep_unacked = prng_below(prng, 6);
+    }
     mix->after = prng_chance(prng, 2) ? 0 : (unsigned)prng_range(prng, 20, 400);
 }
 

@@ -187,6 +187,7 @@ static void check_opened(struct host *host, const struct node_start *start)
             (unsigned long long)host->disk.ack);
     }
     check_entries(host);
+    base_check_keys(host, &start->raft);
 }
 
 /* ---- opening and closing ------------------------------------------------ */

@@ -136,6 +136,8 @@ struct mix {
     unsigned burst;      /* requests in one, at most */
     bool large;          /* payloads that are often large */
     enum compaction compact;
+    unsigned cut; /* one burst in so many ends with all that is known cut off
+                     by force: who was away is installed; 0: none */
     uint64_t keep_unacked; /* entries that an app has not ACKed */
     bool snapshots;        /* apps upload them */
     uint64_t snapshot_tail;
@@ -194,6 +196,7 @@ struct disk {
     struct node_snapshot snapshot; /* the valid one */
     struct sim_file files[FILES_MAX];
     uint64_t file_number; /* the last one that was given */
+    bool file_begun; /* a crash cut off the begin of one that is received */
     /* For node_start: */
     struct raft_run *runs;
     struct raft_config_entry *configs;
@@ -231,6 +234,8 @@ void disk_change(struct host *host, bool fresh);
 void base_apply(struct host *host, const struct raft_save *log);
 /* Appended: the keys up to it, those that are kept. */
 void base_pack_keys(const struct disk *disk, struct buf *buf);
+/* The shipped store was opened, and brings the keys that disk has. */
+void base_check_keys(struct host *host, const struct raft_start *start);
 void base_free(struct disk *disk);
 
 /* ---- snapshots (files.c) ------------------------------------------------ */
