@@ -5,7 +5,7 @@ cd "${srcdir:-.}" || exit 1
 passed=0
 failed=0
 for patch in tests/mutants/*.patch; do
-    if patch -s -f -p1 --dry-run <"$patch" >/dev/null 2>&1; then
+    if patch -s -f -F0 -p1 --dry-run <"$patch" >/dev/null 2>&1; then
         passed=$((passed + 1))
     else
         echo "$patch does not apply: $(head -n 1 "$patch")"
