@@ -291,9 +291,9 @@ void worker_run(struct store *store)
         if (wal_is_long(store)) {
             checkpoint(store);
         }
-    }
-    if (store->sweep_due) {
-        sweep(store);
+        if (store->sweep_due) {
+            sweep(store);
+        }
     }
     struct read_request *request;
     while ((request = next_read(store)) != NULL) {

@@ -381,29 +381,48 @@ static void check_valid(struct host *host)
     host->disk.read_fails = fails;
 }
 
-static void count_name(void *context, const char *name)
+/* Files of snapshots in a directory. */
+struct listing {
+    unsigned count;
+    uint64_t looked_for;
+    bool found; /* that one is there */
+};
+
+static void see_name(void *context, const char *name)
 {
-    unsigned *count = context;
-    *count += strncmp(name, "snapshot-", 9) == 0 && strstr(name, "-j") == NULL;
+    struct listing *listing = context;
+    if (strncmp(name, "snapshot-", 9) == 0 && strstr(name, "-j") == NULL) {
+        listing->count++;
+        listing->found |= strtoull(name + 9, NULL, 10) == listing->looked_for;
+    }
+}
+
+static bool is_there(const char *directory, uint64_t number)
+{
+    struct listing listing = {.looked_for = number};
+    crash_vfs_list(directory, see_name, &listing);
+    return listing.found;
 }
 
 void files_opened(struct host *host, const char *directory)
 {
     struct disk *disk = &host->disk;
-    unsigned found = 0;
+    struct listing listing = {0};
     bool staged = disk->file_begun;
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct sim_file *file = &disk->files[i];
         bool valid =
             disk->snapshot.index != 0 && file->number == disk->snapshot.file;
-        if (file->number != 0 && !valid && file->received) {
+        if (file->number != 0 && !valid && file->received &&
+            is_there(directory, file->number)) {
             file->whole = false; /* it may be gone on with */
             staged = true;
         } else if (!valid) {
             clear(file);
         }
     }
-    crash_vfs_list(directory, count_name, &found);
+    crash_vfs_list(directory, see_name, &listing);
+    unsigned found = listing.count;
     unsigned most = (disk->snapshot.index != 0) + (unsigned)staged;
     if (found > most || (disk->snapshot.index != 0 && found == 0)) {
         world_fail(host->world, "a broken upload leaves nothing behind",
