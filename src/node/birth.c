@@ -6,6 +6,12 @@
  * the cluster's id.  A vote is bound to an instance by that map, so a node
  * whose disk was wiped can never vote a second time under its old id.
  *
+ * What a node said when it was met may be long ago: it may have been born
+ * meanwhile, with others whose disks were lost since, and with whose new disks
+ * this one would be born a second time.  So every node of the list has to say
+ * that it is unborn after this one has met all the others, as they are now, and
+ * on a connection that was dialled after that.
+ *
  * Two nodes with different maps have different cluster ids, and refuse each
  * other: nothing is decided twice, and an operator is told.  A node on the list
  * that is a part of a cluster with another id, or of a recovered one, shows
@@ -88,6 +94,47 @@ static bool is_present_birth(const struct node *node, const struct buf *map)
             digest_equal(other->cluster_id, digest_of(map->data, map->size)));
 }
 
+/* When the last one of the others was met. */
+static uint64_t others_met(const struct node *node, raft_id id)
+{
+    uint64_t met = 0;
+    for (size_t i = 0; i < node->birth.count; i++) {
+        const struct peer *peer = peers_find(node, node->birth.members[i].id);
+        if (peer != NULL && peer->id != id && peer->met > met) {
+            met = peer->met;
+        }
+    }
+    return met;
+}
+
+/* It has said who it is since the others were met. */
+static bool has_said(const struct node *node, raft_id id)
+{
+    const struct peer *peer = peers_find(node, id);
+    return id == node->identity.id ||
+           (peer != NULL && peer->said >= others_met(node, id));
+}
+
+/* Whoever has not is asked; false: somebody was, or is to be. */
+static bool have_said(struct node *node)
+{
+    bool all = true;
+    for (size_t i = 0; i < node->birth.count; i++) {
+        raft_id id = node->birth.members[i].id;
+        if (!has_said(node, id)) {
+            all = false;
+            peers_ask_again(node, peers_find(node, id), others_met(node, id));
+        }
+    }
+    return all;
+}
+
+void birth_met(struct node *node, struct peer *peer)
+{
+    peer->met = ++node->birth_met;
+    peer->said = 0;
+}
+
 void birth_check(struct node *node)
 {
     struct raft_config map;
@@ -97,7 +144,8 @@ void birth_check(struct node *node)
     }
     struct buf bytes = {0};
     raft_config_encode(&map, &bytes);
-    if (is_present_birth(node, &bytes)) {
+    if (is_present_birth(node, &bytes) &&
+        (someone_born(node) != NULL || have_said(node))) {
         struct raft_event event = {.type = RAFT_EVENT_BIRTH};
         event.birth.payload = blob_copy(bytes.data, bytes.size);
         driver_note(node, &event);
@@ -134,7 +182,8 @@ void birth_waiting(struct node *node, struct buf *buf)
     for (size_t i = 0; i < node->birth.count; i++) {
         const struct raft_member *member = &node->birth.members[i];
         if (member->id == node->identity.id ||
-            peers_instance(node, member->id) != 0) {
+            (peers_instance(node, member->id) != 0 &&
+             has_said(node, member->id))) {
             continue;
         }
         const char *why = peers_why(node, member->id);

@@ -151,6 +151,7 @@ struct node {
     /* birth.c */
     struct raft_config birth;   /* the list; count 0: none, or born */
     struct list birth_requests; /* of CONFIG BOOTSTRAP */
+    uint64_t birth_met;         /* how many instances of peers were heard of */
     bool birth_noted; /* the first configuration is on its way to core */
 
     /* session.c, request.c */
@@ -252,6 +253,9 @@ void peers_update(struct node *node);
 /* This node became a part of a cluster: what was agreed on before with any
  * peer must be agreed on again, with the cluster's id. */
 void peers_greet_again(struct node *node);
+/* It is to say once more who it is, on a connection that was dialled when
+ * node->birth_met had come to `met`.  This may free its link. */
+void peers_ask_again(struct node *node, struct peer *peer, uint64_t met);
 /* Makes node->waiting, if anything that it depends on has changed. */
 void peers_waiting(struct node *node);
 /* The instance that a peer of the birth list has; 0: not heard yet. */
@@ -337,6 +341,8 @@ bool birth_init(struct node *node, char *why, size_t why_size);
 /* An instance was heard in a handshake: if all are known now, the first
  * configuration is noted for the step. */
 void birth_check(struct node *node);
+/* An instance of this peer was heard of for the first time. */
+void birth_met(struct node *node, struct peer *peer);
 /* Whom the birth waits for, appended; nothing where it waits for nobody. */
 void birth_waiting(struct node *node, struct buf *buf);
 /* CONFIG BOOTSTRAP: takes over the request, or answers it with an error. */

@@ -167,6 +167,7 @@ static void dial(struct node *node, struct peer *peer)
     peer->state = PEER_DIALLING;
     peer->link = link_new(node, node->next_dial, true);
     peer->link->peer = peer;
+    peer->link->met = node->birth_met;
     node->next_dial += 2;
     wheel_set(&node->wheel, &peer->link->greet,
               node->now.mono_us + (other_way(node, peer) == NULL
@@ -334,6 +335,15 @@ void peers_greet_again(struct node *node)
     }
 }
 
+void peers_ask_again(struct node *node, struct peer *peer, uint64_t met)
+{
+    if (peer->state == PEER_UP && peer->link->met < met) {
+        lose_link(node, peer);
+        peer->backoff_us = 0;
+        dial_later(node, peer);
+    }
+}
+
 /* ---- the handshake ------------------------------------------------------ */
 
 /* With different time-outs the nodes work, but not as anybody meant. */
@@ -402,11 +412,15 @@ static void greeted_accepted(struct node *node, struct link *link,
 
 /* Who it is, as its HELLO says. */
 static void remember(struct node *node, struct peer *peer,
-                     const struct frame_hello *hello)
+                     const struct link *link, const struct frame_hello *hello)
 {
     if (peer->instance != hello->instance) {
         peers_cut(node, peer, hello->instance);
         peer->instance = hello->instance;
+        birth_met(node, peer);
+    }
+    if (link->dialled) {
+        peer->said = link->met;
     }
     peer->boot = hello->boot;
     peer->process = hello->process;
@@ -454,7 +468,7 @@ void peers_greeted(struct node *node, struct link *link,
         peer->guest = true;
         snprintf(peer->address, sizeof(peer->address), "%s", hello->address);
     }
-    remember(node, peer, hello);
+    remember(node, peer, link, hello);
     node->peers_changed++;
     if (link->dialled) {
         greeted_dialled(node, link, hello);

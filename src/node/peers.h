@@ -41,15 +41,18 @@ struct peer_seen {
 struct peer {
     struct list in_node;
     raft_id id;
-    uint64_t instance;        /* of its data directory; 0: not known yet */
-    uint64_t named;           /* that of the member of this id; 0: none is
-                                 known, or the id is no member's */
-    raft_index config_index;  /* of its last HELLO … */
-    uint64_t boot;            /* … how often it was started … */
-    uint64_t process;         /* … and which process it is; 0: not known */
-    struct digest cluster_id; /* of its last HELLO; zeros: of none … */
-    uint64_t epoch;           /* … and the epoch of that cluster */
-    char address[TEXT_ADDRESS_SIZE];   /* that is dialled: one of these … */
+    uint64_t instance;       /* of its data directory; 0: not known yet */
+    uint64_t named;          /* that of the member of this id; 0: none is
+                                known, or the id is no member's */
+    uint64_t met;            /* node->birth_met when it was first heard */
+    uint64_t said;           /* … and when the connection was dialled on which
+                                it last said who it is; 0: on none */
+    raft_index config_index; /* of its last HELLO … */
+    uint64_t boot;           /* … how often it was started … */
+    uint64_t process;        /* … and which process it is; 0: not known */
+    struct digest cluster_id;        /* of its last HELLO; zeros: of none … */
+    uint64_t epoch;                  /* … and the epoch of that cluster */
+    char address[TEXT_ADDRESS_SIZE]; /* that is dialled: one of these … */
     char announced[TEXT_ADDRESS_SIZE]; /* by its HELLO; "": not heard */
     char recorded[TEXT_ADDRESS_SIZE];  /* by the configuration; "": by none */
     bool announced_fails;              /* nobody answers there */
@@ -82,6 +85,7 @@ struct link {
     uint32_t purpose;         /* enum frame_purpose; INSTALL: see install.h */
     struct list in_strangers; /* accepted, no HELLO yet; oldest first */
     struct peer *peer;        /* dialled: whose; NULL: accepted */
+    uint64_t met;             /* dialled: node->birth_met then */
     raft_id from;             /* accepted: who it is, after the HELLO;
                                  of INSTALL, also dialled: who it is */
     uint64_t instance;        /* of the other end, after the HELLO … */

@@ -207,6 +207,38 @@ static void play_born(struct world *world)
     }
 }
 
+/* What node 2 says first to node 0, and whoever is born already. */
+static bool lose_births(struct world *world, struct wire *wire,
+                        const struct host *from, const uint8_t *frame)
+{
+    bool first = wire->end[0].host == from;
+    const struct host *to = wire->end[first ? 1 : 0].host;
+    return frame[TYPE_AT] == FRAME_HELLO && to == &world->hosts[0] &&
+           (from == &world->hosts[2] || is_born(from));
+}
+
+/* Node 0 has met node 1, and does not hear that the others were born with it,
+ * of whom one loses its disk, and the other one is out of reach.  It is still
+ * one of them when that one is back. */
+static void play_met(struct world *world)
+{
+    struct host *hosts = world->hosts;
+    world->loses = lose_births;
+    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    hosts[1].may_start = false;
+    host_crash(&hosts[1]);
+    host_crash(&hosts[2]);
+    disk_change(&hosts[2], true);
+    world->loses = NULL;
+    host_start(&hosts[2]);
+    world_run(world, 5000000);
+    if (is_born(&hosts[0]) || is_born(&hosts[2])) {
+        world_fail(world, "play", "a second cluster is born");
+    }
+    host_start(&hosts[1]);
+    await(world, some_other_leads, NULL, LONG_US, "the first one goes on");
+}
+
 /* ---- answers ------------------------------------------------------------ */
 
 /* The leader's connection to a node breaks, and is made anew slowly; the other
@@ -243,11 +275,9 @@ static void play_ungreeted(struct world *world)
 static const struct {
     const char *name;
     play_run *run;
-} plays[] = {{"removed", play_removed},
-             {"stopped", play_stopped},
-             {"born", play_born},
-             {"unheard", play_unheard},
-             {"ungreeted", play_ungreeted}};
+} plays[] = {{"removed", play_removed}, {"stopped", play_stopped},
+             {"born", play_born},       {"met", play_met},
+             {"unheard", play_unheard}, {"ungreeted", play_ungreeted}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 
