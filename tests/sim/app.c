@@ -186,7 +186,11 @@ static void burst(struct app *app)
         operator_ask(app, &buf);
     }
     while (count-- > 0 && app->open_count < OPEN_MAX - 1) {
-        ask_one(app, &buf);
+        if (app->only != NULL) {
+            app->only(app, &buf);
+        } else {
+            ask_one(app, &buf);
+        }
     }
     /* Not in the second phase: whoever is sent one base after the other counts
      * as getting on, also if its disk is full for good. */

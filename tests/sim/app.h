@@ -31,7 +31,11 @@ struct channel {
     bool ended; /* an error ended the stream: it is to be begun anew */
 };
 
+/* One request, added to `buf`. */
+typedef void ask_command(struct app *app, struct buf *buf);
+
 struct app {
+    ask_command *only; /* it asks nothing else (a play); NULL: anything */
     struct world *world;
     unsigned number;
     struct host *host;
@@ -106,8 +110,6 @@ void ask_check_entry(struct app *app, const struct resp_value *fields);
 void ask_check_no_gap(struct app *app, raft_index after, raft_index index);
 
 /* ---- the commands, each added to `buf` ---------------------------------- */
-
-typedef void ask_command(struct app *app, struct buf *buf);
 
 ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
 ask_command ask_compact, ask_cut;                    /* ask_base.c */

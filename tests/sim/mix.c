@@ -148,7 +148,9 @@ void mix_play(struct mix *mix, const struct sim_options *options)
                         .keep_unacked = 1000000,
                         .snapshot_hold_us = 1000000,
                         .operators = 1,
-                        .burst = 1,
+                        .apps = play_apps(options->play),
+                        .ask_gap_us = 10000,
+                        .burst = 3,
                         .order_gap_us = 10000};
 }
 

@@ -178,6 +178,34 @@ static void play_stopped(struct world *world)
     await(world, some_other_leads, first, SOON_US, "another one leads");
 }
 
+/* One that is cut off leads on for a while, in its own eyes: the others, whose
+ * connections to it broke, have another leader long before it steps down.  What
+ * it answers its app must be true all the same. */
+static void play_stale(struct world *world)
+{
+    struct host *first = begin(world);
+    /* Nothing that waits keeps the answers back. */
+    world->apps[0]->only = ask_barrier;
+    app_go(world->apps[0], first);
+    app_go(world->apps[1], another(first));
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        fault_cut(world, i, (unsigned)first->id);
+        fault_cut(world, (unsigned)first->id, i);
+    }
+    cut_off(first);
+    await(world, some_other_leads, first, SOON_US, "another one leads");
+    world_run(world, 2000000);
+}
+
+/* One whose disk hangs can commit by the disks of the others, and must not lead
+ * on all the same. */
+static void play_stuck(struct world *world)
+{
+    struct host *first = begin(world);
+    first->disk.hangs = true;
+    await(world, some_other_leads, first, LONG_US, "another one leads");
+}
+
 /* ---- birth -------------------------------------------------------------- */
 
 /* Node 1 has not saved the first configuration, node 2 has lost the disk that
@@ -275,9 +303,11 @@ static void play_ungreeted(struct world *world)
 static const struct {
     const char *name;
     play_run *run;
-} plays[] = {{"removed", play_removed}, {"stopped", play_stopped},
-             {"born", play_born},       {"met", play_met},
-             {"unheard", play_unheard}, {"ungreeted", play_ungreeted}};
+    unsigned apps;
+} plays[] = {{"removed", play_removed, 0}, {"stopped", play_stopped, 0},
+             {"stale", play_stale, 2},     {"stuck", play_stuck, 1},
+             {"born", play_born, 0},       {"met", play_met, 0},
+             {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 
@@ -294,4 +324,14 @@ play_run *play_find(const char *name)
         }
     }
     return NULL;
+}
+
+unsigned play_apps(const char *name)
+{
+    for (size_t i = 0; i < PLAYS; i++) {
+        if (strcmp(plays[i].name, name) == 0) {
+            return plays[i].apps;
+        }
+    }
+    return 0;
 }

@@ -653,6 +653,8 @@ typedef void play_run(struct world *world);
 
 /* NULL: there is none of that name. */
 play_run *play_find(const char *name);
+/* So many apps, which ask as ever, are in it. */
+unsigned play_apps(const char *name);
 
 /* ---- the world ---------------------------------------------------------- */
 
