@@ -56,6 +56,7 @@ struct sending {
     bool wanted;   /* the peer has said what it wants: */
     uint64_t want; /* it has all before … */
     uint64_t sent; /* … and all before was sent */
+    bool recorded; /* it had the whole record, of this offer or of another */
     struct pace pace;
     uint64_t heard_us;
 };

@@ -116,6 +116,17 @@ void send_pump(struct node *node, struct sending *sending)
     }
 }
 
+/* It has got further, up to *want.  Records come into its memory only, one
+ * after the other where the base moves up, though its disk may hang: only the
+ * first one counts, and whatever its store has taken of the app's bytes. */
+static bool is_further(struct sending *sending, uint64_t want)
+{
+    uint64_t record = sending->offer.record_size;
+    bool further = want > record || !sending->recorded;
+    sending->recorded = sending->recorded || want >= record;
+    return further && want > sending->want;
+}
+
 static void tell_core(struct node *node, raft_id peer, raft_index index)
 {
     struct raft_event event = {.type = RAFT_EVENT_INSTALLED};
@@ -157,7 +168,9 @@ const char *send_wanted(struct node *node, struct sending *sending,
     } else if (want.offset > sending->want) {
         sending->backoff_us = 0;
         sending->why[0] = '\0';
-        tell_core(node, sending->peer, 0);
+        if (is_further(sending, want.offset)) {
+            tell_core(node, sending->peer, 0);
+        }
     }
     sending->wanted = true;
     sending->want = want.offset;

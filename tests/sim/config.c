@@ -14,6 +14,8 @@
 /* The committed configuration leaves a member out for so long: it cannot be
  * that an answer from before is still under way. */
 #define OUT_FOR_LONG_US ((uint64_t)10000000)
+/* A candidate's round is over by then, whatever its clock does. */
+#define ROUND_US ((uint64_t)4000000)
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -313,8 +315,8 @@ static void check_append(struct host *host, const struct raft_status *status,
 
 /* A node that was removed long ago, and never heard of it, cannot win what
  * comes before an election: a majority of what it takes for the voters has the
- * entry that removed it, or one that comes before that.  So it raises no term.
- */
+ * entry that removed it, or one that comes before that.  So it raises no term,
+ * unless an answer that was given long ago has only now arrived. */
 static void check_candidate(struct host *host, const struct raft_status *status,
                             raft_term before)
 {
@@ -324,6 +326,7 @@ static void check_candidate(struct host *host, const struct raft_status *status,
         newest == NULL || newest->at_us + OUT_FOR_LONG_US > world->now_us ||
         raft_config_find(&newest->config, host->id) != NULL ||
         newest->index < status->first ||
+        (host->old_us != 0 && host->old_us + ROUND_US > world->now_us) ||
         raft_term_at(node_raft(host->node), newest->index) == newest->term) {
         return;
     }

@@ -16,6 +16,8 @@ static void move_bytes(struct world *world, void *subject, uint64_t life);
 /* How often a way that is blocked is tried. */
 #define BLOCKED_US ((uint64_t)20000)
 #define CLOGGED_BYTES ((size_t)400)
+/* Bytes that have waited longer are old. */
+#define OLD_US ((uint64_t)1000000)
 
 bool net_parted(const struct world *world, const struct host *a,
                 const struct host *b)
@@ -160,6 +162,9 @@ static void deliver(struct world *world, struct wire *wire, int to)
     buf_consume(&end->bytes, size);
     tell_drained(wire, to, size);
     if (end->host != NULL) {
+        if (end->waits_us != 0 && world->now_us - end->waits_us > OLD_US) {
+            end->host->old_us = world->now_us;
+        }
         struct node_input input = {.type = NODE_INPUT_BYTES,
                                    .conn = end->conn,
                                    .data = copy,
@@ -204,6 +209,9 @@ static void move_bytes(struct world *world, void *subject, uint64_t life)
         return; /* give_up() ends it */
     }
     if (blocked || end->stalls_until_us > world->now_us) {
+        if (end->bytes.size > 0 && end->waits_us == 0) {
+            end->waits_us = world->now_us;
+        }
         move_in(world, wire, to, BLOCKED_US);
         return;
     }
@@ -213,6 +221,7 @@ static void move_bytes(struct world *world, void *subject, uint64_t life)
     if (end->bytes.size > 0) {
         deliver(world, wire, to);
         if (wire->life == life >> 1 && !end->gone) {
+            end->waits_us = end->bytes.size == 0 ? 0 : end->waits_us;
             bool clogged = wire->clogged_until_us > world->now_us;
             move_in(world, wire, to, clogged ? BLOCKED_US : some_delay(world));
         }

@@ -287,6 +287,7 @@ struct host {
     struct node *node; /* NULL: not running */
     uint64_t life;     /* counts starts and crashes */
     uint64_t paused_until_us;
+    uint64_t old_us;     /* when it last heard what had waited on its way */
     uint64_t turn_at_us; /* the next turn that is noted; 0: none */
     uint64_t wall_us;    /* added to the world's time: clocks differ */
     int64_t drift_ppm;   /* its clock is that much too fast */
@@ -384,6 +385,7 @@ struct wire_end {
     struct buf unframed;      /* … before what is lost of them is drawn */
     struct buf held;          /* a message that a later one overtakes */
     uint64_t stalls_until_us; /* nothing more arrives here */
+    uint64_t waits_us;        /* the bytes wait since then; 0: they move */
     uint64_t owed; /* bytes whose sender was not told yet that they left */
     bool moving;   /* an event will deliver some of them */
 };
