@@ -191,12 +191,16 @@ static void check_commit(struct host *host, raft_index commit)
     host->commit = commit;
 }
 
+/* Who knows the term that it was committed in has it for good.  A disk that
+ * is not counted among the majority, and knows no term so late, may lose it to
+ * what an earlier leader said before it fell, and get it again. */
 void check_truncated(struct host *host, raft_index from)
 {
     const struct checks *checks = &host->world->checks;
     const struct disk *disk = &host->disk;
     for (raft_index at = from; at <= disk->count && at <= checks->count; at++) {
-        if (disk->entries[at - 1].term == checks->log[at - 1].term) {
+        if (disk->entries[at - 1].term == checks->log[at - 1].term &&
+            disk->term >= checks->log[at - 1].during) {
             world_fail(host->world, "committed never changes",
                        "n%lu drops entry %llu of t%llu, which is committed",
                        (unsigned long)host->id, (unsigned long long)at,
