@@ -1,5 +1,4 @@
 /* OUTCOME and DIGEST: what the log says, without reading entries. */
-#include <stdlib.h>
 
 #include "node/commands.h"
 
@@ -120,12 +119,7 @@ bool command_digest_read(struct node *node, struct node_read_answer *answer)
         return false;
     }
     answer_read(node, request, answer);
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        raft_entry_clear(&answer->entries[i]);
-    }
-    free(answer->entries);
-    answer->entries = NULL;
-    answer->entry_count = 0;
+    driver_read_clear(answer);
     return true;
 }
 

@@ -1,7 +1,6 @@
 #include "node/compact.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "node/internal.h"
 
@@ -201,19 +200,8 @@ bool compact_read(struct node *node, struct node_read_answer *answer)
     } else {
         give_up(node, answer->result);
     }
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        raft_entry_clear(&answer->entries[i]);
-    }
-    free(answer->entries);
-    answer->entries = NULL;
-    answer->entry_count = 0;
+    driver_read_clear(answer);
     return true;
-}
-
-static void fire_nothing(struct node *node, struct wheel_timer *timer)
-{
-    (void)node;
-    (void)timer; /* the turn that it brings about is what is wanted */
 }
 
 static void rest(struct node *node)
@@ -225,7 +213,7 @@ static void rest(struct node *node)
         wheel_set(&node->wheel, &compact->rest,
                   now_us +
                       (rest_us < STEP_REST_MAX_US ? rest_us : STEP_REST_MAX_US),
-                  fire_nothing);
+                  wheel_fire_nothing);
     }
 }
 

@@ -43,12 +43,19 @@ void driver_init(struct node *node)
     list_init(&node->ack_saving);
 }
 
+void driver_read_clear(struct node_read_answer *answer)
+{
+    for (size_t i = 0; i < answer->entry_count; i++) {
+        raft_entry_clear(&answer->entries[i]);
+    }
+    free(answer->entries);
+    answer->entries = NULL;
+    answer->entry_count = 0;
+}
+
 static void fetch_free(struct fetch *fetch)
 {
-    for (size_t i = 0; i < fetch->answer.entry_count; i++) {
-        raft_entry_clear(&fetch->answer.entries[i]);
-    }
-    free(fetch->answer.entries);
+    driver_read_clear(&fetch->answer);
     list_remove(&fetch->in_list);
     free(fetch);
 }

@@ -180,12 +180,6 @@ bool feed_wants_turn(const struct node *node)
     return !list_empty(&node->feeds) && !share_is_up(node);
 }
 
-static void fire_nothing(struct node *node, struct wheel_timer *timer)
-{
-    (void)node;
-    (void)timer; /* the turn that it brings about is what is wanted */
-}
-
 void feed_run(struct node *node)
 {
     uint64_t now_us = node->now.mono_us;
@@ -201,7 +195,7 @@ void feed_run(struct node *node)
     }
     if (!list_empty(&node->feeds) && node->feeds_due.at_us == 0) {
         wheel_set(&node->wheel, &node->feeds_due, now_us + AHEAD_US / 2,
-                  fire_nothing);
+                  wheel_fire_nothing);
     }
 }
 
@@ -445,11 +439,6 @@ void feed_read_done(struct node *node, struct node_read_answer *answer)
     } else if (session != NULL) {
         job_read(node, session, answer);
     }
-    for (size_t i = 0; i < answer->entry_count; i++) {
-        raft_entry_clear(&answer->entries[i]);
-    }
-    free(answer->entries);
-    answer->entries = NULL;
-    answer->entry_count = 0;
+    driver_read_clear(answer);
     free(waiter);
 }

@@ -111,12 +111,7 @@ bool install_read(struct node *node, struct node_read_answer *answer)
             continue;
         }
         take_entry(node, sending, answer);
-        for (size_t i = 0; i < answer->entry_count; i++) {
-            raft_entry_clear(&answer->entries[i]);
-        }
-        free(answer->entries);
-        answer->entries = NULL;
-        answer->entry_count = 0;
+        driver_read_clear(answer);
         return true;
     }
     return false;

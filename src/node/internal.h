@@ -192,6 +192,8 @@ struct node {
  * *message (and clears it after the step); propose: it shares the blobs. */
 void driver_note_message(struct node *node, struct raft_message *message);
 void driver_note(struct node *node, const struct raft_event *event);
+/* Frees the entries of an answer; it has none afterwards. */
+void driver_read_clear(struct node_read_answer *answer);
 
 /* The app has applied up to `index` (checked by the caller): `request` is
  * answered +OK once that is durable. */

@@ -379,12 +379,6 @@ static void await(struct node *node, struct request *request,
     pending_add(node, request);
 }
 
-static void fire_nothing(struct node *node, struct wheel_timer *timer)
-{
-    (void)node;
-    (void)timer; /* the turn that it brings about is what is wanted */
-}
-
 /* Who was taken for the leader is not: until this node has heard more, asking
  * it again at once would only keep both busy.  Anybody else who leads is asked
  * at once. */
@@ -395,7 +389,8 @@ static void hold_off(struct node *node, raft_id peer)
     node->submit_held_by = peer;
     node->submit_held_term = status.term;
     wheel_set(&node->wheel, &node->submit_hold,
-              node->now.mono_us + node->settings.heartbeat_us, fire_nothing);
+              node->now.mono_us + node->settings.heartbeat_us,
+              wheel_fire_nothing);
 }
 
 /* What the leader, here or elsewhere, has decided about a request. */

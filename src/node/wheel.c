@@ -38,6 +38,12 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t at_us,
     }
 }
 
+void wheel_fire_nothing(struct node *node, struct wheel_timer *timer)
+{
+    (void)node;
+    (void)timer;
+}
+
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer)
 {
     if (timer->at_us != 0) {

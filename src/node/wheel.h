@@ -36,6 +36,8 @@ void wheel_init(struct wheel *wheel, uint64_t now_us);
  * wheel_run().  A timer that is on is moved. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t at_us,
                wheel_fire *fire);
+/* For a timer whose turn is all that is wanted of it. */
+void wheel_fire_nothing(struct node *node, struct wheel_timer *timer);
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer);
 
 /* Fires all that are due.  They may set and cancel any timer. */
