@@ -3,12 +3,6 @@
 #include "node/install.h"
 #include "node/snapshot.h"
 
-static void fire_send_due(struct node *node, struct wheel_timer *timer)
-{
-    (void)node;
-    (void)timer; /* the pump of this turn goes on */
-}
-
 /* False: not before the timer fires. */
 static bool rate_allows(struct node *node)
 {
@@ -18,7 +12,7 @@ static bool rate_allows(struct node *node)
         return true;
     }
     wheel_set(&node->wheel, &install->send_due, install->send_due_us,
-              fire_send_due);
+              wheel_fire_nothing);
     return false;
 }
 
@@ -116,15 +110,16 @@ void send_pump(struct node *node, struct sending *sending)
     }
 }
 
-/* It has got further, up to *want.  Records come into its memory only, one
- * after the other where the base moves up, though its disk may hang: only the
- * first one counts, and whatever its store has taken of the app's bytes. */
-static bool is_further(struct sending *sending, uint64_t want)
+/* Whether it counts that the peer has all before `want` now.  Records come into
+ * its memory only, one after the other where the base moves up, though its disk
+ * may hang: only the first one counts, and whatever its store has taken of the
+ * app's bytes. */
+static bool is_progress(struct sending *sending, uint64_t want)
 {
     uint64_t record = sending->offer.record_size;
-    bool further = want > record || !sending->recorded;
+    bool counts = want > record || !sending->recorded;
     sending->recorded = sending->recorded || want >= record;
-    return further && want > sending->want;
+    return counts;
 }
 
 static void tell_core(struct node *node, raft_id peer, raft_index index)
@@ -168,7 +163,7 @@ const char *send_wanted(struct node *node, struct sending *sending,
     } else if (want.offset > sending->want) {
         sending->backoff_us = 0;
         sending->why[0] = '\0';
-        if (is_further(sending, want.offset)) {
+        if (is_progress(sending, want.offset)) {
             tell_core(node, sending->peer, 0);
         }
     }
