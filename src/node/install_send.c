@@ -138,8 +138,8 @@ const char *send_wanted(struct node *node, struct sending *sending,
         return "what it wants is malformed";
     }
     install_heard(node, sending);
-    if (want.index != sending->offer.index) {
-        return NULL; /* of an offer before this one */
+    if (sending->record == NULL || want.index != sending->offer.index) {
+        return NULL; /* of an offer before the next or the present one */
     }
     if (want.decline != FRAME_DECLINE_NOT) {
         install_declined(node, sending, want.decline);

@@ -44,9 +44,10 @@ struct node_settings {
     uint64_t snapshot_keep;    /* entries before a snapshot that stay */
     uint64_t send_rate;        /* bytes a second of a base on its way; 0: any */
     uint64_t key_window;       /* newest keys of SUBMIT that are remembered */
-    /* Of replication; 0: what is best.  The simulator makes them small. */
+    /* 0: what is best.  The simulator makes them small. */
     uint64_t append_entries_max;
     uint64_t inflight_messages_max;
+    uint64_t save_bytes_max; /* entries of one save; one always goes */
     bool forward;
     bool trace; /* notes of LOG_LEVEL_TRACE are wanted: many */
 };

@@ -143,13 +143,14 @@ void snapshot_name(struct node *node, const struct node_snapshot *what)
     *next = *what;
 }
 
-/* One that came from another node waits until the base is there too. */
+/* One that came from another node waits until the log on disk reaches it: by
+ * entries that are saved, or by the base, which the same save has then. */
 bool snapshot_waits_for_save(const struct node *node)
 {
+    raft_index index = node->snapshot_next.index;
     struct raft_status status;
     raft_status(node->raft, &status);
-    return node->snapshot_next.index != 0 &&
-           node->snapshot_next.index <= status.commit;
+    return index != 0 && (index <= status.told || index < status.first);
 }
 
 static raft_index present_index(const struct node *node)

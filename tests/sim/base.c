@@ -177,6 +177,21 @@ static void check_configs(const struct host *host,
     }
 }
 
+/* Section 7: a log that has the base's last entry goes on behind it. */
+static void check_replaced(const struct host *host,
+                           const struct raft_base *base)
+{
+    const struct disk *disk = &host->disk;
+    if (base->index <= disk->count &&
+        disk->entries[base->index - 1].term == base->term) {
+        world_fail(host->world,
+                   "an install keeps a log that has its last entry",
+                   "n%lu: it is of %llu, and %zu entries are here",
+                   (unsigned long)host->id, (unsigned long long)base->index,
+                   disk->count);
+    }
+}
+
 /* ---- it moves ----------------------------------------------------------- */
 
 static void install(struct host *host, const struct raft_save *log)
@@ -189,6 +204,7 @@ static void install(struct host *host, const struct raft_save *log)
                    (unsigned long)host->id, (unsigned long long)index,
                    (unsigned long long)disk->commit);
     }
+    check_replaced(host, &log->base);
     check_configs(host, log->install);
     check_truncated(host, index + 1);
     disk_truncate(disk, 0);

@@ -23,27 +23,32 @@ void disk_add(struct disk *disk, const struct raft_entry *entry)
     disk->entries[disk->count++] = raft_entry_share(entry);
 }
 
+static void apply_state(struct host *host, const struct raft_save *log)
+{
+    struct disk *disk = &host->disk;
+    if (log->term < disk->term ||
+        (log->term == disk->term && disk->vote != RAFT_ID_NONE &&
+         log->vote != disk->vote)) {
+        world_fail(host->world, "term and vote on disk",
+                   "t%llu v%lu is overwritten by t%llu v%lu",
+                   (unsigned long long)disk->term, (unsigned long)disk->vote,
+                   (unsigned long long)log->term, (unsigned long)log->vote);
+    }
+    disk->term = log->term;
+    disk->vote = log->vote;
+}
+
 void disk_apply(struct host *host, const struct node_save *save)
 {
     struct disk *disk = &host->disk;
     const struct raft_save *log = &save->log;
-    if (log->state_dirty) {
-        if (log->term < disk->term ||
-            (log->term == disk->term && disk->vote != RAFT_ID_NONE &&
-             log->vote != disk->vote)) {
-            world_fail(host->world, "term and vote on disk",
-                       "t%llu v%lu is overwritten by t%llu v%lu",
-                       (unsigned long long)disk->term,
-                       (unsigned long)disk->vote, (unsigned long long)log->term,
-                       (unsigned long)log->vote);
-        }
-        disk->term = log->term;
-        disk->vote = log->vote;
-    }
     base_apply(host, log);
     if (log->truncate_from != 0) {
         check_truncated(host, log->truncate_from);
         disk_truncate(disk, (size_t)log->truncate_from - 1);
+    }
+    if (log->state_dirty) { /* what goes is judged by the term before it */
+        apply_state(host, log);
     }
     for (size_t i = 0; i < log->entry_count; i++) {
         const struct raft_entry *entry = &log->entries[i];
@@ -415,6 +420,15 @@ void disk_started(struct host *host)
     buf_free(&disk->keys);
 }
 
+void disk_repair(struct disk *disk)
+{
+    disk->full = false;
+    disk->slow = false;
+    disk->hangs = false;
+    disk->read_fails = false;
+    disk->write_fails = false;
+}
+
 void disk_change(struct host *host, bool fresh)
 {
     struct disk disk = fresh ? (struct disk){0} : host->other_disk;
@@ -424,6 +438,7 @@ void disk_change(struct host *host, bool fresh)
         shelf_close(&host->other_shelf);
     }
     host->other_disk = host->disk;
+    disk_repair(&host->other_disk);
     host->other_shelf = host->shelf;
     host->disk = disk;
     host->shelf = shelf;

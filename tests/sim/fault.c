@@ -5,6 +5,9 @@
 
 #include "world.h"
 
+/* The daemon waits so long for what is under way, when it is told to stop. */
+#define STOP_US ((uint64_t)3 * 1000 * 1000)
+
 /* ---- hosts -------------------------------------------------------------- */
 
 static struct host *leader_now(struct world *world)
@@ -54,6 +57,40 @@ static void fault_crash_all(struct world *world, struct prng *prng)
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         crash(world, &world->hosts[i], prng);
     }
+}
+
+/* As the daemon does: when nothing is under way any more, or it took too long.
+ */
+static void stopping(struct world *world, void *subject, uint64_t life)
+{
+    struct host *host = subject;
+    if (host->life != life) {
+        return;
+    }
+    bool idle = node_idle(host->node);
+    bool paused = host->paused_until_us > world->now_us;
+    if (paused || (!idle && world->now_us < host->stops_by_us)) {
+        world_in(world, 20000, stopping, host, life);
+        return;
+    }
+    world_happened(world, idle ? HAPPENED_STOPPED : HAPPENED_STOPPED_AT_LAST);
+    host_crash(host);
+    host_restart_later(host, 4000000);
+}
+
+/* Its process is told to end, as by a system that restarts it. */
+static void fault_stop(struct world *world, struct prng *prng)
+{
+    struct host *host = some_host(world, prng);
+    if (host->node == NULL || host->stops_by_us > 0) {
+        return;
+    }
+    struct node_input stop = {.type = NODE_INPUT_SHUTDOWN};
+    world_trace(world, host, "!  is told to stop");
+    host->stops_by_us = world->now_us + STOP_US;
+    node_input(host->node, &stop);
+    host_wake(host);
+    world_in(world, 20000, stopping, host, host->life);
 }
 
 static void fault_pause(struct world *world, struct prng *prng)
@@ -338,7 +375,7 @@ static fault_run *const faults[FAULTS] = {
     [FAULT_DISK_SLOW] = fault_disk_slow, [FAULT_DISK_HANGS] = fault_disk_hangs,
     [FAULT_WRITE] = fault_write,         [FAULT_READ] = fault_read,
     [FAULT_WIPE] = place_wipe,           [FAULT_OLD_DISK] = place_old_disk,
-    [FAULT_MOVE] = place_move,
+    [FAULT_MOVE] = place_move,           [FAULT_STOP] = fault_stop,
 };
 
 static fault_run *draw(const struct mix *mix, struct prng *prng)

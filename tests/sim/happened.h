@@ -38,6 +38,8 @@ enum happening {
     HAPPENED_MOVED,
     HAPPENED_STUMBLE,
     HAPPENED_STUMBLE_IN_SAVE,
+    HAPPENED_STOPPED,
+    HAPPENED_STOPPED_AT_LAST,
     /* for good, in the second phase */
     HAPPENED_LEFT_DEAD,
     HAPPENED_LEFT_ALONE,

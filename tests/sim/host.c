@@ -139,6 +139,7 @@ static struct node_settings settings_of(const struct host *host)
         .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
         .inflight_messages_max =
             world->calm ? 0 : world->mix.inflight_messages_max,
+        .save_bytes_max = world->calm ? 0 : world->mix.save_bytes_max,
         .forward = world->mix.forward,
         .trace = world->options->trace,
     };
@@ -186,6 +187,7 @@ void host_start(struct host *host)
     host->save_waits = false;
     host->turn_at_us = 0;
     host->paused_until_us = 0;
+    host->stops_by_us = 0;
     host->drift_ppm = some_drift(world);
     host->commit = host->disk.commit;
     host->term = host->disk.term;

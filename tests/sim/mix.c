@@ -32,6 +32,7 @@ static void draw_cluster(struct mix *mix, struct prng *prng)
         mix->append_entries_max = prng_range(prng, 1, 4);
         mix->inflight_messages_max = prng_range(prng, 1, 3);
     }
+    mix->save_bytes_max = prng_chance(prng, 3) ? prng_range(prng, 1, 2000) : 0;
     static const uint64_t saves_us[] = {1000, 1000,  1000,  1000,
                                         1000, 20000, 20000, 300000};
     mix->save_us = saves_us[prng_below(prng, 8)];
@@ -167,11 +168,13 @@ void mix_show(const struct world *world)
     world_show(
         world, NULL,
         "mix: delay %.0f ms, lost %u, doubled %u, reordered %u, late %u "
-        "per mille, save %.0f ms, cache %llu, forward %s, appends of %llu, "
+        "per mille, save %.0f ms, of %llu bytes, cache %llu, forward %s, "
+        "appends of %llu, "
         "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
         "%llu remembered%s, %s%s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
+        (unsigned long long)mix->save_bytes_max,
         (unsigned long long)mix->cache_bytes, mix->forward ? "yes" : "no",
         (unsigned long long)mix->append_entries_max,
         (unsigned long long)mix->inflight_messages_max,

@@ -5,12 +5,11 @@
 static void make_well(struct host *host)
 {
     struct world *world = host->world;
-    host->disk.full = false;
-    host->disk.slow = false;
-    host->disk.hangs = false;
-    host->disk.read_fails = false;
-    host->disk.write_fails = false;
+    disk_repair(&host->disk);
     host->paused_until_us = 0;
+    if (host->stops_by_us > 0 && host->node != NULL) {
+        host_crash(host); /* an operator does not wait for it */
+    }
     if (host->node == NULL) {
         host_start(host);
     }

@@ -96,6 +96,7 @@ enum fault {
     FAULT_WIPE,
     FAULT_OLD_DISK,
     FAULT_MOVE,
+    FAULT_STOP,
     FAULTS
 };
 
@@ -132,6 +133,7 @@ struct mix {
     bool forward;
     uint64_t append_entries_max; /* of one message; 0: as it ships */
     uint64_t inflight_messages_max;
+    uint64_t save_bytes_max;
     uint64_t ask_gap_us; /* between two bursts of an app */
     unsigned burst;      /* requests in one, at most */
     bool large;          /* payloads that are often large */
@@ -217,6 +219,8 @@ void disk_apply(struct host *host, const struct node_save *save);
 /* The process is gone, and perhaps the machine: what becomes of the save under
  * way, and of all that was not synced. */
 void disk_crash(struct host *host);
+/* Nothing of it fails any more. */
+void disk_repair(struct disk *disk);
 void disk_free(struct disk *disk);
 /* Only `count` entries are left; or one more is there, which is shared. */
 void disk_truncate(struct disk *disk, size_t count);
@@ -287,15 +291,16 @@ struct host {
     struct node *node; /* NULL: not running */
     uint64_t life;     /* counts starts and crashes */
     uint64_t paused_until_us;
-    uint64_t old_us;     /* when it last heard what had waited on its way */
-    uint64_t turn_at_us; /* the next turn that is noted; 0: none */
-    uint64_t wall_us;    /* added to the world's time: clocks differ */
-    int64_t drift_ppm;   /* its clock is that much too fast */
-    uint64_t key_window; /* of this life */
-    raft_index acked;    /* the newest that any app ever acknowledged here */
-    bool left;           /* broken for good … */
-    bool cut_off;        /* … and not only its disk */
-    bool may_start;      /* false: dead for good */
+    uint64_t stops_by_us; /* it was told to stop; 0: it was not */
+    uint64_t old_us;      /* when it last heard what had waited on its way */
+    uint64_t turn_at_us;  /* the next turn that is noted; 0: none */
+    uint64_t wall_us;     /* added to the world's time: clocks differ */
+    int64_t drift_ppm;    /* its clock is that much too fast */
+    uint64_t key_window;  /* of this life */
+    raft_index acked;     /* the newest that any app ever acknowledged here */
+    bool left;            /* broken for good … */
+    bool cut_off;         /* … and not only its disk */
+    bool may_start;       /* false: dead for good */
     struct disk disk;
     struct disk other_disk; /* in a drawer, if it was ever made */
     struct shelf *shelf;    /* NULL: the model */
