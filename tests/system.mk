@@ -13,6 +13,7 @@ SYSTEM_TESTS = \
 	tests/system/test_member_returns.py \
 	tests/system/test_raftctl_change.py \
 	tests/system/test_rescue.py \
+	tests/system/test_shutdown.py \
 	tests/system/test_snapshot.py \
 	tests/system/test_upgrade.py \
 	tests/system/test_why.py
@@ -29,3 +30,8 @@ tests_raftsc_next_SOURCES = $(raftsc_SOURCES) \
 tests_raftsc_next_CPPFLAGS = $(AM_CPPFLAGS) -DFRAME_VERSION_MAX=2
 tests_raftsc_next_LDADD = src/store/libstore.a src/core/libcore.a \
 	src/base/libbase.a $(EVENT_LIBS) $(INIH_LIBS) $(SQLITE_LIBS)
+
+# A disk that hangs when it is told to.
+check_PROGRAMS += tests/raftsc-stuck
+tests_raftsc_stuck_SOURCES = $(raftsc_SOURCES) tests/system/stuck_disk.c
+tests_raftsc_stuck_LDADD = $(raftsc_LDADD)

@@ -18,6 +18,8 @@
 
 /* A shutdown waits so long for what is under way. */
 #define STOP_US ((uint64_t)3 * 1000 * 1000)
+/* … and then for a disk that is at work, which may hang. */
+#define STOP_DISK_US ((uint64_t)3 * 1000 * 1000)
 /* Turns in a row before the sockets are looked at again. */
 #define TURNS_MAX 8
 
@@ -373,11 +375,23 @@ static void free_events(struct loop *loop)
     }
 }
 
-static void end(struct loop *loop)
+/* Nothing is freed that a thread of the store's still uses.  Where the disk
+ * does not let one end, the process ends as in a crash, which loses nothing. */
+static void stop_store(struct loop *loop, int status)
+{
+    if (loop->store != NULL && !store_stop(loop->store, STOP_DISK_US)) {
+        log_line(LOG_LEVEL_WARNING,
+                 "the disk does not answer: stopped without waiting for it");
+        _exit(status);
+    }
+}
+
+static void end(struct loop *loop, int status)
 {
     http_free(loop->http);
     listener_free(loop->app_listener);
     listener_free(loop->peer_listener);
+    stop_store(loop, status);
     /* The last replies leave before the node forgets its sessions. */
     node_free(loop->node);
     loop->node = NULL;
@@ -417,7 +431,8 @@ int loop_run(const struct configfile *file, const struct settings *settings)
     list_init(&loop.dirty);
     list_init(&loop.dead);
     list_init(&loop.failed_dials);
-    if (start(&loop, &status)) {
+    bool started = start(&loop, &status);
+    if (started) {
         turn(&loop);
         while (!is_over(&loop)) {
             event_base_loop(loop.base, EVLOOP_ONCE);
@@ -427,8 +442,10 @@ int loop_run(const struct configfile *file, const struct settings *settings)
                 event_add(loop.deadline, &soon);
             }
         }
+    }
+    end(&loop, status);
+    if (started) {
         log_line(LOG_LEVEL_INFO, "stopped");
     }
-    end(&loop);
     return status;
 }

@@ -118,9 +118,12 @@ struct store {
     pthread_cond_t writer_wakes;
     pthread_cond_t reader_wakes;
     pthread_cond_t filer_wakes;
+    pthread_cond_t thread_ended;
     pthread_t writer_thread;
     pthread_t reader_thread;
     pthread_t filer_thread;
+    unsigned running; /* threads: the last one puts the files away */
+    unsigned started; /* … and have to be joined */
     bool stopping;
     const struct node_save *save; /* asked for; NULL: none */
     uint64_t save_asked_us;
@@ -375,7 +378,13 @@ bool recover_restored(struct store *store, struct store_error *error);
 /* ---- worker.c ----------------------------------------------------------- */
 
 bool worker_start(struct store *store, struct store_error *error);
-void worker_stop(struct store *store);
+/* The save that was asked for is done, then the threads end, and the last one
+ * checkpoints and closes the files; requests that come later are never
+ * answered.  Waits for that until `by_us` (store_now_us()); false: a thread is
+ * still at work.  May be called again. */
+bool worker_stop(struct store *store, uint64_t by_us);
+/* Once worker_stop() gave true. */
+void worker_free(struct store *store);
 /* Without threads: what was asked for, in the caller's thread. */
 void worker_run(struct store *store);
 

@@ -122,18 +122,23 @@ static void free_files(struct list *list)
     list_init(list);
 }
 
+bool store_stop(struct store *store, uint64_t within_us)
+{
+    return worker_stop(store, store_now_us() + within_us);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL) {
         return;
     }
-    worker_stop(store);
+    bool stopped = worker_stop(store, UINT64_MAX);
+    assert(stopped);
+    worker_free(store);
     free_reads(&store->reads);
     free_reads(&store->answered);
     free_files(&store->files);
     free_files(&store->files_answered);
-    snapshot_close(store);
-    schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
     free_store(store);
 }
 

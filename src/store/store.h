@@ -70,7 +70,13 @@ void store_poll(struct store *store, const struct store_answers *answers);
 /* For node_new(). */
 struct node_store store_node(struct store *store);
 
-/* Waits for the save under way, checkpoints, closes, frees.  NULL is fine. */
+/* Ends the threads: what was asked for is not borrowed any more, and nothing is
+ * answered.  A save that was asked for is done before.  False: the disk has not
+ * let them end within `within_us`, and nothing may be freed that they use.
+ * Requests may still be made; they come to nothing. */
+bool store_stop(struct store *store, uint64_t within_us);
+
+/* The same, however long it takes, and frees.  NULL is fine. */
 void store_close(struct store *store);
 
 #endif

@@ -1,5 +1,8 @@
 /* The threads: one writes and checkpoints, another one reads old entries, the
- * third has the bytes of snapshots, which neither of the two may wait for. */
+ * third has the bytes of snapshots, which neither of the two may wait for.
+ *
+ * At the end the last of them puts the files away: a disk that hangs keeps a
+ * thread, never the loop. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 /* A WAL of this many pages (4 MiB) is put into the database, after the save
  * that made it so long was answered. */
 #define CHECKPOINT_PAGES 1000
+#define THREADS 3
 
 static bool wal_is_long(const struct store *store)
 {
@@ -133,6 +137,29 @@ static bool wait_for_save(struct store *store)
            ETIMEDOUT;
 }
 
+/* ---- the threads -------------------------------------------------------- */
+
+/* As of an end that is no crash. */
+static void put_away(struct store *store)
+{
+    snapshot_close(store);
+    schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    schema_close(store);
+}
+
+/* Of a thread, which holds the mutex and does nothing more. */
+static void leave(struct store *store)
+{
+    if (store->running == 1) {
+        pthread_mutex_unlock(&store->mutex);
+        put_away(store);
+        pthread_mutex_lock(&store->mutex);
+    }
+    store->running--;
+    pthread_cond_signal(&store->thread_ended);
+    pthread_mutex_unlock(&store->mutex);
+}
+
 static void *write_thread(void *context)
 {
     struct store *store = context;
@@ -151,7 +178,7 @@ static void *write_thread(void *context)
             checkpoint(store);
         }
     }
-    pthread_mutex_unlock(&store->mutex);
+    leave(store);
     return NULL;
 }
 
@@ -181,7 +208,7 @@ static void *read_thread(void *context)
         list_push_back(&store->answered, &request->in_queue);
         wake_loop(store);
     }
-    pthread_mutex_unlock(&store->mutex);
+    leave(store);
     return NULL;
 }
 
@@ -223,19 +250,13 @@ static void *file_thread(void *context)
             do_file(store, job);
         }
     }
-    pthread_mutex_unlock(&store->mutex);
+    leave(store);
     return NULL;
 }
 
-static bool no_thread(struct store_error *error, int code)
-{
-    error->status = EXIT_STATUS_SOFTWARE;
-    snprintf(error->text, sizeof(error->text),
-             "the store's thread cannot be started: %s", strerror(code));
-    return false;
-}
+/* ---- start and end ------------------------------------------------------ */
 
-bool worker_start(struct store *store, struct store_error *error)
+static void init(struct store *store)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -244,7 +265,36 @@ bool worker_start(struct store *store, struct store_error *error)
     pthread_cond_init(&store->writer_wakes, &attributes);
     pthread_cond_init(&store->reader_wakes, NULL);
     pthread_cond_init(&store->filer_wakes, NULL);
+    pthread_cond_init(&store->thread_ended, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+static pthread_t *thread_of(struct store *store, unsigned number)
+{
+    pthread_t *threads[] = {&store->writer_thread, &store->reader_thread,
+                            &store->filer_thread};
+    return threads[number];
+}
+
+/* All three, or none and what the system says. */
+static int start_threads(struct store *store)
+{
+    static void *(*const bodies[THREADS])(void *) = {write_thread, read_thread,
+                                                     file_thread};
+    int code = 0;
+    pthread_mutex_lock(&store->mutex);
+    for (unsigned i = 0; i < THREADS && code == 0; i++) {
+        code = pthread_create(thread_of(store, i), NULL, bodies[i], store);
+        store->running += code == 0;
+    }
+    store->started = store->running;
+    pthread_mutex_unlock(&store->mutex);
+    return code;
+}
+
+bool worker_start(struct store *store, struct store_error *error)
+{
+    init(store);
     if (!store->options.threads) {
         return true;
     }
@@ -253,33 +303,58 @@ bool worker_start(struct store *store, struct store_error *error)
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&store->writer_thread, NULL, write_thread, store);
-    if (code == 0) {
-        code = pthread_create(&store->reader_thread, NULL, read_thread, store);
-    }
-    if (code == 0) {
-        code = pthread_create(&store->filer_thread, NULL, file_thread, store);
-    }
+    int code = start_threads(store);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code == 0 || no_thread(error, code);
+    if (code == 0) {
+        return true;
+    }
+    worker_stop(store, UINT64_MAX);
+    worker_free(store);
+    error->status = EXIT_STATUS_SOFTWARE;
+    snprintf(error->text, sizeof(error->text),
+             "the store's thread cannot be started: %s", strerror(code));
+    return false;
 }
 
-void worker_stop(struct store *store)
+/* The mutex is held, but not meanwhile.  False: it is `by_us`. */
+static bool wait_for_end(struct store *store, uint64_t by_us)
 {
-    if (store->options.threads) {
-        pthread_mutex_lock(&store->mutex);
-        store->stopping = true;
-        pthread_cond_broadcast(&store->writer_wakes);
-        pthread_cond_broadcast(&store->reader_wakes);
-        pthread_cond_broadcast(&store->filer_wakes);
-        pthread_mutex_unlock(&store->mutex);
-        pthread_join(store->writer_thread, NULL);
-        pthread_join(store->reader_thread, NULL);
-        pthread_join(store->filer_thread, NULL);
+    if (by_us == UINT64_MAX) {
+        pthread_cond_wait(&store->thread_ended, &store->mutex);
+        return true;
     }
+    struct timespec at = timespec_of(by_us);
+    return pthread_cond_timedwait(&store->thread_ended, &store->mutex, &at) !=
+           ETIMEDOUT;
+}
+
+bool worker_stop(struct store *store, uint64_t by_us)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->stopping = true;
+    pthread_cond_signal(&store->writer_wakes);
+    pthread_cond_signal(&store->reader_wakes);
+    pthread_cond_signal(&store->filer_wakes);
+    while (store->running > 0 && wait_for_end(store, by_us)) {
+    }
+    bool ended = store->running == 0;
+    pthread_mutex_unlock(&store->mutex);
+    while (ended && store->started > 0) {
+        store->started--;
+        pthread_join(*thread_of(store, store->started), NULL);
+    }
+    if (ended && store->writer != NULL) {
+        put_away(store); /* there were no threads */
+    }
+    return ended;
+}
+
+void worker_free(struct store *store)
+{
     pthread_cond_destroy(&store->writer_wakes);
     pthread_cond_destroy(&store->reader_wakes);
     pthread_cond_destroy(&store->filer_wakes);
+    pthread_cond_destroy(&store->thread_ended);
     pthread_mutex_destroy(&store->mutex);
 }
 

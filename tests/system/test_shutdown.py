@@ -1,0 +1,131 @@
+"""The end of a process: what is under way, what an app has yet to read, and a
+disk that does not let go."""
+
+import os
+import signal
+import sys
+import threading
+
+from cluster import Closed, Cluster, main, submit, until
+
+MIB = 1 << 20
+
+
+def last_lines(node):
+    with open(node.log, encoding="utf-8") as log:
+        return log.read()
+
+
+def files(node):
+    return [name for name in os.listdir(node.directory)
+            if name.startswith("snapshot-")]
+
+
+def bytes_of(node, name):
+    return os.stat(os.path.join(node.directory, name)).st_size
+
+
+class StuckDisk:
+    """Every sync of a node waits while hang() says so."""
+
+    def __init__(self, cluster):
+        self.path = os.path.join(cluster.directory, "stuck")
+        self.node = cluster.nodes[0]
+        self.node.program = "tests/raftsc-stuck"
+
+    def start(self):
+        os.environ["STUCK_DISK"] = self.path
+        try:
+            self.node.start()
+        finally:
+            del os.environ["STUCK_DISK"]
+
+    def hang(self):
+        with open(self.path, "w", encoding="ascii"):
+            pass
+
+    def wait_hangs(self):
+        until("a sync hangs", lambda: os.path.exists(self.path + ".hangs"))
+
+    def go_on(self):
+        os.unlink(self.path)
+
+
+def test_an_upload_that_is_under_way_is_dropped():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        last = submit(node, b"x")
+        with node.client() as client:
+
+            def upload():
+                try:
+                    client.send("SNAPSHOT", "BEGIN", last)
+                    for _ in range(200):
+                        client.send("SNAPSHOT", "WRITE", bytes(MIB))
+                except OSError:
+                    pass # the node has ended
+
+            sender = threading.Thread(target=upload)
+            sender.start()
+            until("some of it is on disk", lambda: any(
+                bytes_of(node, name) > 16 * MIB for name in files(node)))
+            assert node.kill(signal.SIGTERM) == 0
+            sender.join()
+        assert files(node) == []
+        node.start().wait_answers()
+        assert node.call("SNAPSHOT", "INFO") is None
+
+
+def submit_to_stuck(disk, client, first):
+    """A SUBMIT that the node has taken and cannot save."""
+    disk.hang()
+    client.send("SUBMIT", b"slow")
+    until("it is taken", lambda: int(disk.node.info()["last_index"]) > first)
+    disk.wait_hangs()
+
+
+def test_a_disk_that_hangs_does_not_keep_the_process():
+    with Cluster(1, start=0, disk_stall_timeout="60s") as cluster:
+        disk = StuckDisk(cluster)
+        node = disk.node
+        disk.start()
+        node.wait_answers()
+        first = submit(node, b"saved")
+        with node.client() as client:
+            submit_to_stuck(disk, client, first)
+            assert node.kill(signal.SIGTERM) == 0
+            try:
+                raise AssertionError(client.reply())
+            except Closed:
+                pass # it is not said to be saved
+        assert "the disk does not answer" in last_lines(node)
+        assert not os.path.exists(node.socket)
+        disk.go_on()
+        disk.start()
+        node.wait_answers().call("WAIT", first)
+        assert node.entries()[first][1] == b"saved"
+
+
+def test_a_disk_that_takes_its_time_is_waited_for():
+    with Cluster(1, start=0, disk_stall_timeout="60s") as cluster:
+        disk = StuckDisk(cluster)
+        node = disk.node
+        disk.start()
+        node.wait_answers()
+        first = submit(node, b"saved")
+        with node.client() as client:
+            submit_to_stuck(disk, client, first)
+            node.process.send_signal(signal.SIGTERM)
+            until("it stops", lambda: "stopping on" in last_lines(node))
+            disk.go_on()
+            index = client.reply()
+            assert node.process.wait(60) == 0
+            node.process = None
+        assert "the disk does not answer" not in last_lines(node)
+        disk.start()
+        node.wait_answers().call("WAIT", index)
+        assert node.entries()[index][1] == b"slow"
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])
