@@ -414,10 +414,24 @@ static void end(struct loop *loop, int status)
     free(loop->buffer);
 }
 
+/* An app has not read all of what it was answered. */
+static bool owes_apps(const struct loop *loop)
+{
+    list_each(at, following, &loop->connection_list)
+    {
+        const struct connection *connection =
+            list_entry(at, struct connection, in_loop);
+        if (!connection->peer && connection->out.size > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_over(const struct loop *loop)
 {
-    return loop->stopping &&
-           (node_idle(loop->node) || loop_now().mono_us >= loop->stop_by_us);
+    return loop->stopping && ((node_idle(loop->node) && !owes_apps(loop)) ||
+                              loop_now().mono_us >= loop->stop_by_us);
 }
 
 int loop_run(const struct configfile *file, const struct settings *settings)

@@ -259,13 +259,24 @@ bool node_wants_turn(const struct node *node)
            feed_wants_turn(node);
 }
 
+static bool reads(const struct node *node)
+{
+    list_each(at, following, &node->session_list)
+    {
+        if (session_reads(list_entry(at, struct session, in_node))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool node_idle(const struct node *node)
 {
     struct raft_change_status status;
     raft_change_status(node->raft, &status);
     return node->submit_open == 0 && !node->saving && !node->ack_dirty &&
            node->upload.state < UPLOAD_ENDING && node->inbox_count == 0 &&
-           !status.transfers;
+           !status.transfers && !reads(node);
 }
 
 const struct raft *node_raft(const struct node *node)

@@ -138,6 +138,12 @@ bool session_streams(const struct session *session)
     return session->feed.on || session->events.on;
 }
 
+bool session_reads(const struct session *session)
+{
+    return session->job.active || !list_empty(&session->reads) ||
+           session->downloading || !list_empty(&session->downloads);
+}
+
 size_t session_room(const struct session *session)
 {
     uint64_t waiting = session->unsent_bytes + session->out.size;

@@ -63,6 +63,9 @@ void session_limit(const struct node *node, struct session *session);
 
 void session_free(struct node *node, struct session *session);
 
+/* A READ or SNAPSHOT READ is being worked on, or waits for its turn. */
+bool session_reads(const struct session *session);
+
 /* How many more bytes may be produced for it now. */
 size_t session_room(const struct session *session);
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from cluster import Closed, Cluster, main, submit, until
+from cluster import PATIENCE, Closed, Cluster, main, submit, until
 
 MIB = 1 << 20
 
@@ -23,6 +23,16 @@ def files(node):
 
 def bytes_of(node, name):
     return os.stat(os.path.join(node.directory, name)).st_size
+
+
+def stop(node):
+    node.process.send_signal(signal.SIGTERM)
+    until("it stops", lambda: "stopping on" in last_lines(node))
+
+
+def wait_ended(node):
+    assert node.process.wait(PATIENCE) == 0
+    node.process = None
 
 
 class StuckDisk:
@@ -76,6 +86,38 @@ def test_an_upload_that_is_under_way_is_dropped():
         assert node.call("SNAPSHOT", "INFO") is None
 
 
+def test_a_slow_reader_gets_what_it_was_answered():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        first = submit(node, b"x" * 900000)
+        with node.client() as reader:
+            for _ in range(8):
+                reader.send("READ", first, "COUNT", 1)
+            reader.send("SUBMIT", b"y")
+            until("much is on its way", lambda: max(
+                int(word[4:]) for word in
+                node.call("CLIENT", "LIST").decode().split()
+                if word.startswith("out=")) > 400000)
+            stop(node)
+            for _ in range(8):
+                assert len(reader.reply()[0][2]) == 900000
+            answer = reader.reply()
+            assert isinstance(answer, int) or answer.code == "NOLEADER", answer
+        wait_ended(node)
+
+
+def test_a_reader_that_never_reads_is_not_waited_for_for_ever():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        first = submit(node, b"x" * 900000)
+        with node.client() as deaf:
+            deaf.send("READ", first, "COUNT", 1)
+            until("it is on its way", lambda: "out=0" not in [
+                word for word in
+                node.call("CLIENT", "LIST").decode().split("\n")[0].split()])
+            assert node.kill(signal.SIGTERM) == 0
+
+
 def submit_to_stuck(disk, client, first):
     """A SUBMIT that the node has taken and cannot save."""
     disk.hang()
@@ -115,12 +157,10 @@ def test_a_disk_that_takes_its_time_is_waited_for():
         first = submit(node, b"saved")
         with node.client() as client:
             submit_to_stuck(disk, client, first)
-            node.process.send_signal(signal.SIGTERM)
-            until("it stops", lambda: "stopping on" in last_lines(node))
+            stop(node)
             disk.go_on()
             index = client.reply()
-            assert node.process.wait(60) == 0
-            node.process = None
+            wait_ended(node)
         assert "the disk does not answer" not in last_lines(node)
         disk.start()
         node.wait_answers().call("WAIT", index)
