@@ -42,6 +42,7 @@ static crash_vfs_watch *watch_now;
 static void *watch_context;
 static unsigned operations;
 static unsigned full_at;
+static unsigned sync_fails_in;
 static bool reads_fail;
 
 static struct content *find(const char *path)
@@ -62,15 +63,21 @@ static void clear_changes(struct content *content)
     content->change_count = 0;
 }
 
+static void clear_regions(struct content *content)
+{
+    for (int i = 0; i < REGIONS_MAX; i++) {
+        free(content->regions[i]);
+        content->regions[i] = NULL;
+    }
+}
+
 static void clear(struct content *content)
 {
     clear_changes(content);
     free(content->changes);
     buf_free(&content->now);
     buf_free(&content->synced);
-    for (int i = 0; i < REGIONS_MAX; i++) {
-        free(content->regions[i]);
-    }
+    clear_regions(content);
     *content = (struct content){0};
 }
 
@@ -155,6 +162,16 @@ void crash_vfs_forget(const char *directory)
     }
 }
 
+void crash_vfs_end_process(const char *directory)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        if (is_below(contents[i].path, directory)) {
+            contents[i].handles = 0;
+            clear_regions(&contents[i]);
+        }
+    }
+}
+
 void crash_vfs_list(const char *directory,
                     void (*each)(void *context, const char *name),
                     void *context)
@@ -199,6 +216,13 @@ void crash_vfs_watcher(const char *directory, crash_vfs_watch *watch,
 void crash_vfs_fill(unsigned at)
 {
     full_at = at == 0 ? 0 : operations + at;
+}
+
+bool crash_vfs_fail_sync(unsigned sync)
+{
+    bool was_to_come = sync_fails_in != 0;
+    sync_fails_in = sync;
+    return was_to_come;
 }
 
 void crash_vfs_fail_reads(bool fail)
@@ -268,6 +292,10 @@ static int x_sync(sqlite3_file *file, int flags)
     (void)flags;
     struct content *content = of(file);
     operation(content);
+    if (sync_fails_in != 0 && --sync_fails_in == 0) {
+        clear_changes(content);
+        return SQLITE_IOERR_FSYNC;
+    }
     for (size_t i = 0; i < content->change_count; i++) {
         apply_whole(&content->synced, &content->changes[i]);
     }
@@ -344,10 +372,8 @@ static void x_shm_barrier(sqlite3_file *file)
 static int x_shm_unmap(sqlite3_file *file, int forget)
 {
     struct content *content = of(file);
-    bool last = forget && content->handles <= 1;
-    for (int i = 0; last && i < REGIONS_MAX; i++) {
-        free(content->regions[i]);
-        content->regions[i] = NULL;
+    if (forget && content->handles <= 1) {
+        clear_regions(content);
     }
     return SQLITE_OK;
 }

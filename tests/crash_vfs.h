@@ -26,6 +26,15 @@ void crash_vfs_image(const char *from, const char *to, uint64_t seed);
 /* The operation of this number from now on, a write, finds no room; 0: none. */
 void crash_vfs_fill(unsigned operation);
 
+/* The sync of this number from now on fails, once, and what it was about never
+ * gets to the disk: the cache has it, and takes it for written.  0: none.
+ * Returns whether one that was asked for before was still to come. */
+bool crash_vfs_fail_sync(unsigned sync);
+
+/* Whoever has the files below `directory` open is no more; the files, and what
+ * the cache has of them, stay. */
+void crash_vfs_end_process(const char *directory);
+
 /* Every read fails, or none. */
 void crash_vfs_fail_reads(bool fail);
 

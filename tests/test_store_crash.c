@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -204,6 +205,92 @@ static void a_full_disk_is_survived_at_every_write(void **state)
     remove_directories();
 }
 
+/* ---- a sync that fails -------------------------------------------------- */
+
+static struct walk doomed;
+static struct store *doomed_store;
+
+static bool is_as_answered(const char *directory)
+{
+    struct store *store = open_in(directory);
+    bool as_answered = store != NULL && (model_matches(store, &doomed.before) ||
+                                         model_matches(store, &doomed.after));
+    store_close(store);
+    return as_answered;
+}
+
+/* The process is about to end.  What was answered is there after a power loss
+ * now; and after one that comes when the next process has started on what only
+ * the cache has. */
+static void look_behind_the_end(void)
+{
+    crash_vfs_image(live, image, doomed.seed);
+    bool now = is_as_answered(image);
+    place_release(doomed_store);
+    crash_vfs_end_process(live);
+    bool restarted = is_as_answered(live);
+    crash_vfs_image(live, image, doomed.seed);
+    if (!now || !restarted || !is_as_answered(image)) {
+        fprintf(stderr, "sync %llu\n", (unsigned long long)doomed.seed);
+        _exit(EXIT_FAILURE);
+    }
+}
+
+static void save_with_failing_sync(unsigned sync)
+{
+    struct prng prng;
+    prng_seed(&prng, 7);
+    doomed = (struct walk){.seed = sync};
+    doomed.before.vote = RAFT_ID_NONE;
+    doomed.before.cuts = true;
+    doomed.before.installs = true;
+    doomed.after = doomed.before;
+    doomed_store = open_in(live);
+    atexit(look_behind_the_end);
+    crash_vfs_fail_sync(sync);
+    for (int i = 0; i < SAVES && doomed_store != NULL; i++) {
+        struct node_save save;
+        model_next(&prng, &doomed.after, &save);
+        if (model_save(doomed_store, &save) != NODE_SAVE_OK) {
+            _exit(EXIT_FAILURE);
+        }
+        doomed.before = doomed.after;
+        raft_save_clear(&save.log);
+    }
+    /* Where it failed, there is no process any more that could get here. */
+    _exit(crash_vfs_fail_sync(0) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int status_with_failing_sync(unsigned sync)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        save_with_failing_sync(sync);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void a_failed_sync_is_final_wherever_it_fails(void **state)
+{
+    (void)state;
+    unsigned sync = 1;
+    make_directories();
+    while (status_with_failing_sync(sync) == EXIT_STATUS_DISK) {
+        sync++;
+    }
+    assert_int_equal(status_with_failing_sync(sync), EXIT_SUCCESS);
+    printf("%u syncs\n", sync - 1);
+    assert_true(sync > SAVES);
+    remove_directories();
+}
+
+/* ---- a read that fails -------------------------------------------------- */
+
 static void a_failed_read_is_not_taken_for_damage(void **state)
 {
     (void)state;
@@ -355,6 +442,7 @@ int main(void)
         cmocka_unit_test(no_crash_loses_or_halves_what_was_answered),
         cmocka_unit_test(a_start_can_be_cut_off_anywhere),
         cmocka_unit_test(a_full_disk_is_survived_at_every_write),
+        cmocka_unit_test(a_failed_sync_is_final_wherever_it_fails),
         cmocka_unit_test(a_failed_read_is_not_taken_for_damage),
         cmocka_unit_test(
             the_first_start_after_a_restore_can_be_cut_off_anywhere),

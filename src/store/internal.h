@@ -172,8 +172,9 @@ bool schema_damaged(const struct store *store, struct store_error *error,
 sqlite3_stmt *schema_prepare(sqlite3 *db, const char *sql);
 /* One of the writer's statements, with what is bound to it; SQLite's code. */
 int schema_run(struct store *store, enum statement which);
-/* All frames of the WAL into the database, synced.  False: not all. */
-bool schema_checkpoint(struct store *store, int mode);
+/* All frames of the WAL into the database, synced; SQLite's code.  SQLITE_OK:
+ * all of them; SQLITE_BUSY: not all, for somebody reads. */
+int schema_checkpoint(struct store *store, int mode);
 
 /* ---- upgrade.c ---------------------------------------------------------- */
 
@@ -253,8 +254,8 @@ enum node_save_result rows_save(struct store *store,
 /* The checksum of the row of *entry with this commit_idx. */
 int64_t rows_checksum(const struct raft_entry *entry, raft_index commit);
 void rows_read(struct store *store, struct read_request *request);
-/* `code` ended a statement of the writer's: it was want of room, or the process
- * ends. */
+/* `code` ended a statement or a checkpoint of the writer: it was want of room,
+ * or the process ends. */
 void rows_must_be_room(struct store *store, int code);
 /* Takes the row of `statement`; false: its checksum is wrong.  The caller
  * owns what is in *entry, in either case. */

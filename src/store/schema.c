@@ -146,17 +146,21 @@ static int note_wal(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-bool schema_checkpoint(struct store *store, int mode)
+int schema_checkpoint(struct store *store, int mode)
 {
     int pages = 0;
     int done = 0;
     int code =
         sqlite3_wal_checkpoint_v2(store->writer, "main", mode, &pages, &done);
-    if (code == SQLITE_OK && pages == done) {
-        store->wal_pages = 0;
-        return true;
+    if (code != SQLITE_OK) {
+        store->failure = sqlite3_system_errno(store->writer);
+        return code;
     }
-    return false;
+    if (pages != done) {
+        return SQLITE_BUSY;
+    }
+    store->wal_pages = 0;
+    return SQLITE_OK;
 }
 
 /* ---- tables ------------------------------------------------------------- */

@@ -46,7 +46,7 @@ static void free_store(struct store *store)
  * goes into the database, and both are synced. */
 static bool settle(struct store *store, struct store_error *error)
 {
-    return schema_checkpoint(store, SQLITE_CHECKPOINT_FULL) ||
+    return schema_checkpoint(store, SQLITE_CHECKPOINT_FULL) == SQLITE_OK ||
            schema_failed(store, store->writer, error,
                          "its WAL cannot be put into the database");
 }

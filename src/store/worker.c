@@ -66,10 +66,21 @@ static void do_save(struct store *store)
     wake_loop(store);
 }
 
+/* A sync that failed in it is as final as a save's: the kernel tells it once,
+ * and the next sync would succeed without what was lost. */
+static void put_wal_away(struct store *store)
+{
+    int code = schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    int kind = code & 0xff;
+    if (code != SQLITE_OK && kind != SQLITE_BUSY && kind != SQLITE_LOCKED) {
+        rows_must_be_room(store, code);
+    }
+}
+
 static void checkpoint(struct store *store)
 {
     pthread_mutex_unlock(&store->mutex);
-    schema_checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    put_wal_away(store);
     int64_t free_pages = sweep_number(store->writer, "PRAGMA freelist_count");
     pthread_mutex_lock(&store->mutex);
     store->free_pages = free_pages;
