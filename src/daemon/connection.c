@@ -119,26 +119,40 @@ static void set_timer(struct connection *connection, short flags,
     event_add(connection->timer, time);
 }
 
-/* An app that has shut down its sending half may still listen; one that has
- * closed does not, which nothing tells as long as nothing is sent to it. */
+/* An app that has shut down its sending half may still listen, and so may one
+ * that is not read from for now; one that has closed does not, which nothing
+ * tells as long as nothing is sent to it. */
 static void on_look(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct connection *connection = context;
     struct pollfd look = {.fd = connection->fd};
+    if (!connection->paused && !connection->ended) {
+        event_del(connection->timer);
+        return;
+    }
     if (poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0) {
         event_del(connection->timer);
         fail(connection, "the other end closed the connection");
     }
 }
 
-static void take_end(struct connection *connection)
+static void look_from_now_on(struct connection *connection)
 {
     struct timeval every = {.tv_sec = CONNECTION_LOOK_S};
+    if (connection->timer == NULL) {
+        set_timer(connection, EV_PERSIST, on_look, &every);
+    } else if (!evtimer_pending(connection->timer, NULL)) {
+        event_add(connection->timer, &every);
+    }
+}
+
+static void take_end(struct connection *connection)
+{
     connection->ended = true;
     set_reading(connection);
-    set_timer(connection, EV_PERSIST, on_look, &every);
+    look_from_now_on(connection);
     struct node_input input = {.type = NODE_INPUT_EOF,
                                .conn = connection->number};
     node_input(connection->loop->node, &input);
@@ -167,6 +181,9 @@ void connection_pause(struct connection *connection, bool paused)
 {
     connection->paused = paused;
     set_reading(connection);
+    if (paused && list_empty(&connection->in_dead)) {
+        look_from_now_on(connection);
+    }
 }
 
 /* ---- writing ------------------------------------------------------------ */

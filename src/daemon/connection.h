@@ -16,7 +16,7 @@
 #define CONNECTION_READ_MAX ((size_t)64 * 1024)
 /* How long a connection that is closed may take to send what is left. */
 #define CONNECTION_LINGER_S 5
-/* How often one whose other end sends no more is looked at. */
+/* How often one that is not read from is looked at. */
 #define CONNECTION_LOOK_S 1
 
 struct loop;
@@ -38,8 +38,8 @@ struct connection {
     char why[128]; /* in_dead: what failed */
     struct event *read_event;
     struct event *write_event;
-    struct event *timer; /* after its end: looks whether it is gone; closing:
-                            how long it may linger */
+    struct event *timer; /* not read from: looks whether the other end is gone;
+                            closing: how long it may linger */
     struct out out;
     uint64_t drained; /* bytes that left since the node was told */
 };

@@ -201,5 +201,31 @@ def test_a_stream_whose_app_is_gone_does_not_stay():
                 node.info()["connected_clients"]) == 1)
 
 
+def test_an_app_that_is_held_back_and_gone_does_not_stay():
+    with Cluster(1) as cluster:
+        until("leader", cluster.leader_now)
+        node = cluster.nodes[0]
+        with node.client() as client:
+            client.socket.sendall(b"WAIT 9000000000000000000\r\n" * 5000)
+            until("it is held back", lambda: " requests=4096 " in node.call(
+                "CLIENT", "LIST").decode())
+        until("it is forgotten", lambda: int(
+            node.info()["connected_clients"]) == 1)
+        # One that is there still is not taken for gone.
+        with node.client() as client:
+            client.socket.sendall(b"WAIT 1\r\n" + b"WAIT 100\r\n" * 5000)
+            client.socket.shutdown(socket.SHUT_WR)
+            client.reply()
+            until("it was looked at", lambda: any(
+                "requests=4096 " in line and not
+                {"age=0", "age=1"} & set(line.split()) for line in
+                node.call("CLIENT", "LIST").decode().splitlines()))
+            last = submit(node, b"x")
+            while last < 100:
+                last = submit(node, b"x")
+            for _ in range(5000):
+                assert isinstance(client.reply(), int)
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
