@@ -112,6 +112,39 @@ def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not():
         os.unlink(node.socket)
 
 
+def test_a_socket_that_cannot_be_asked_is_not_removed():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.bind(node.socket)
+            node.start()
+            assert node.process.wait(30) == 71
+            node.process = None
+            assert "cannot be found out" in last_line(node)
+            assert os.path.exists(node.socket)
+        os.unlink(node.socket)
+        # One that is too busy to answer.
+        with socket.socket(socket.AF_UNIX) as live:
+            live.bind(node.socket)
+            live.listen(0)
+            waiting = []
+            try:
+                while True:
+                    waiting.append(socket.socket(socket.AF_UNIX))
+                    waiting[-1].setblocking(False)
+                    waiting[-1].connect(node.socket)
+            except BlockingIOError:
+                pass
+            node.start()
+            assert node.process.wait(30) == 71
+            node.process = None
+            assert "another process listens" in last_line(node)
+            assert os.path.exists(node.socket)
+            for one in waiting:
+                one.close()
+        os.unlink(node.socket)
+
+
 def test_sighup_takes_what_can_change_and_names_what_cannot():
     with Cluster(1) as cluster:
         node = cluster.nodes[0].wait_answers()
