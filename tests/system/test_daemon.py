@@ -86,6 +86,23 @@ def test_exit_statuses_tell_the_cause():
         assert run("-c", node.conf, "-o", "data-dir=/nowhere")[0] == 74
 
 
+def test_closed_standard_descriptors_are_no_place_for_anything_else():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        node.kill(signal.SIGTERM)
+        node.process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("raftsc"),
+             "-c", node.conf, "-o", "log-level=trace"])
+        node.wait_answers()
+        for number in range(3):
+            link = "/proc/%d/fd/%d" % (node.process.pid, number)
+            assert os.readlink(link) == "/dev/null", os.readlink(link)
+        submit(node, "a")
+        assert node.kill(signal.SIGTERM) == 0
+        subprocess.run([program("raftctl"), "verify", node.directory],
+                       check=True, timeout=30, stdout=subprocess.DEVNULL)
+
+
 def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not():
     with Cluster(1) as cluster:
         node = cluster.nodes[0].wait_answers()
