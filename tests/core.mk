@@ -8,6 +8,7 @@ tests_core_script_SOURCES = tests/core/script.c tests/core/script.h \
 tests_core_script_LDADD = $(CORE_TEST_LIBS)
 CORE_CASES = \
 	tests/core/batch.txt \
+	tests/core/batch_company.txt \
 	tests/core/batch_notice.txt \
 	tests/core/bounded_uncommitted.txt \
 	tests/core/change.txt \

@@ -55,7 +55,6 @@ TESTS += \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_snapshot.py \
-	tests/system/test_raftctl_standard.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/test_raftctl_transfer.py
@@ -66,7 +65,6 @@ EXTRA_DIST += \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_snapshot.py \
-	tests/system/test_raftctl_standard.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/test_raftctl_transfer.py \

@@ -1,10 +1,16 @@
 /* Group commit at the leader.
  *
  * What is appended while a batch is on its way waits here, and leaves as one
- * batch when that one is committed: one message for each peer and one save for
- * each node, instead of many small ones that all cost the same.  A lone client
- * never waits.  Where a commit takes long (a far network, a slow disk), batches
- * leave all the same, one in each batch_hold_us, and several are under way.
+ * batch when that one is answered: one message for each peer and one save for
+ * each node, instead of many small ones that all cost the same.  Where a commit
+ * takes long (a far network, a slow disk), batches leave all the same, one in
+ * each batch_hold_us, and several are under way.
+ *
+ * Whoever is answered asks again at once, mostly: so the next batch also waits
+ * for as many as the last one had, for half as long again as that took and no
+ * longer.  A lone client never waits.  Where they do not come in time, or would
+ * come anyway, more and more batches leave without waiting before it is tried
+ * again.
  *
  * The commit index waits as long, for peers where nobody waits for it.
  *
@@ -14,30 +20,105 @@
 
 /* So much does not wait for company. */
 #define BATCH_BYTES ((size_t)256 * 1024)
+/* Batches that leave without waiting for it, at most, until it is tried again.
+ */
+#define BATCH_SKIPS_MAX 63
 
 raft_index batch_last(const struct raft *raft)
 {
-    return raft->role == RAFT_ROLE_LEADER ? raft->batch_last : raft->log.last;
+    return raft->role == RAFT_ROLE_LEADER ? raft->batch.last : raft->log.last;
 }
 
 void batch_release(struct raft *raft)
 {
-    raft->batch_last = raft->log.last;
-    raft->batch_us = raft->now.mono_us;
-    raft->batch_bytes = 0;
+    struct batch *batch = &raft->batch;
+    batch->count = raft->log.last - batch->last;
+    batch->last = raft->log.last;
+    batch->left_us = raft->now.mono_us;
+    batch->bytes = 0;
+    batch->gathered = batch->waited;
+    batch->answered = false;
+    batch->waited = false;
 }
 
-static bool is_due(const struct raft *raft)
+static void wait_in_vain(struct batch *batch)
 {
-    return raft->commit >= raft->batch_last ||
-           raft->batch_bytes >= BATCH_BYTES || transfer_open(raft) ||
-           raft->now.mono_us - raft->batch_us >= raft->settings.batch_hold_us;
+    batch->in_vain = batch->in_vain * 2 + 1;
+    if (batch->in_vain > BATCH_SKIPS_MAX) {
+        batch->in_vain = BATCH_SKIPS_MAX;
+    }
+    batch->skips = batch->in_vain;
+    batch->waited = false;
+}
+
+/* Where many have come while a batch was on its way that had waited for others,
+ * they come one after the other, whoever is answered. */
+static void judge_wait(struct raft *raft)
+{
+    struct batch *batch = &raft->batch;
+    if (batch->gathered && (raft->log.last - batch->last) * 3 > batch->count) {
+        wait_in_vain(batch);
+    } else if (batch->gathered) {
+        batch->in_vain = 0;
+    }
+}
+
+/* What has left is committed, and saved here: everybody hears of it now. */
+static void note_answered(struct raft *raft)
+{
+    struct batch *batch = &raft->batch;
+    uint64_t now_us = raft->now.mono_us;
+    raft_index told = raft->commit < raft->saved ? raft->commit : raft->saved;
+    if (batch->answered || told < batch->last) {
+        return;
+    }
+    batch->answered = true;
+    batch->until_us = now_us;
+    judge_wait(raft);
+    if (batch->skips > 0) {
+        batch->skips--;
+        return;
+    }
+    uint64_t wait_us = (now_us - batch->left_us) * 3 / 2;
+    uint64_t most_us = raft->settings.batch_hold_us;
+    batch->company = raft->log.last + batch->count;
+    batch->until_us += wait_us < most_us ? wait_us : most_us;
+}
+
+static bool has_company(struct raft *raft)
+{
+    struct batch *batch = &raft->batch;
+    if (raft->now.mono_us >= batch->until_us) {
+        if (batch->waited) {
+            wait_in_vain(batch);
+        }
+        return true;
+    }
+    if (raft->log.last >= batch->company) {
+        return true;
+    }
+    batch->waited = true;
+    return false;
+}
+
+static bool is_due(struct raft *raft)
+{
+    const struct batch *batch = &raft->batch;
+    if (batch->bytes >= BATCH_BYTES || transfer_open(raft)) {
+        return true;
+    }
+    return batch->answered ? has_company(raft)
+                           : raft->now.mono_us - batch->left_us >=
+                                 raft->settings.batch_hold_us;
 }
 
 void batch_tick(struct raft *raft)
 {
-    if (raft->role == RAFT_ROLE_LEADER && raft->batch_last < raft->log.last &&
-        is_due(raft)) {
+    if (raft->role != RAFT_ROLE_LEADER) {
+        return;
+    }
+    note_answered(raft);
+    if (raft->batch.last < raft->log.last && is_due(raft)) {
         batch_release(raft);
     }
 }
@@ -61,19 +142,21 @@ bool batch_notice(struct raft *raft, struct peer *peer, raft_index commit)
 
 uint64_t batch_deadline_us(const struct raft *raft)
 {
-    uint64_t from_us = UINT64_MAX;
+    const struct batch *batch = &raft->batch;
+    uint64_t hold_us = raft->settings.batch_hold_us;
+    uint64_t deadline_us = UINT64_MAX;
     if (raft->role != RAFT_ROLE_LEADER) {
-        return from_us;
+        return deadline_us;
     }
-    if (raft->batch_last < raft->log.last) {
-        from_us = raft->batch_us;
+    if (batch->last < raft->log.last) {
+        deadline_us =
+            batch->answered ? batch->until_us : batch->left_us + hold_us;
     }
     for (size_t i = 0; i < raft->peer_count; i++) {
         uint64_t owed_us = raft->peers[i].owed_us;
-        if (owed_us != 0 && owed_us < from_us) {
-            from_us = owed_us;
+        if (owed_us != 0 && owed_us + hold_us < deadline_us) {
+            deadline_us = owed_us + hold_us;
         }
     }
-    return from_us == UINT64_MAX ? from_us
-                                 : from_us + raft->settings.batch_hold_us;
+    return deadline_us;
 }

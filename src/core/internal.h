@@ -138,6 +138,22 @@ struct transfer {
     size_t held_bytes;
 };
 
+/* A leader's group commit. */
+struct batch {
+    raft_index last;    /* entries up to here may leave … */
+    raft_index count;   /* … so many of them with the last release … */
+    uint64_t left_us;   /* … which was then … */
+    size_t bytes;       /* … and so much waits behind them */
+    bool answered;      /* they are committed, and saved here: … */
+    raft_index company; /* … the next one leaves once the log ends here … */
+    uint64_t until_us;  /* … or then … */
+    bool waited;        /* … and something waits for that … */
+    bool gathered;      /* … or did, before the last release */
+    unsigned in_vain;   /* batches that are not to wait, after the last one that
+                           waited for nothing … */
+    unsigned skips;     /* … and how many of them are left */
+};
+
 /* What the last step left, against which the next one is checked. */
 struct checked {
     raft_term term;
@@ -189,9 +205,7 @@ struct raft {
     uint64_t heartbeat_due_us;
     uint64_t round;
     size_t uncommitted_bytes;
-    raft_index batch_last; /* entries up to here may leave … */
-    uint64_t batch_us;     /* … since then … */
-    size_t batch_bytes;    /* … and so much waits behind them */
+    struct batch batch;
 
     struct change change;
     struct leaver leavers[RAFT_MEMBERS_MAX];

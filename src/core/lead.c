@@ -39,7 +39,7 @@ raft_index lead_append(struct raft *raft, struct raft_entry *entry)
     size_t weight = raft_entry_weight(entry);
     bool waits = entry->kind == RAFT_KIND_APP;
     raft_append(raft, entry);
-    raft->batch_bytes += weight;
+    raft->batch.bytes += weight;
     if (!waits) {
         batch_release(raft);
     }
@@ -52,6 +52,7 @@ void become_leader(struct raft *raft)
     raft->role = RAFT_ROLE_LEADER;
     raft->leader = raft->settings.id;
     raft->uncommitted_bytes = 0;
+    raft->batch = (struct batch){.last = raft->log.last};
     raft->heartbeat_due_us = raft->now.mono_us + raft->settings.heartbeat_us;
     for (size_t i = 0; i < raft->peer_count; i++) {
         lead_reset_peer(raft, &raft->peers[i]);
@@ -212,7 +213,7 @@ static size_t gather(struct raft *raft, raft_index first,
 {
     size_t bytes = 0;
     size_t count = 0;
-    while (first + count <= raft->batch_last &&
+    while (first + count <= raft->batch.last &&
            count < raft->settings.append_entries_max) {
         size_t weight = raft_entry_weight(log_entry(&raft->log, first + count));
         if (count > 0 && bytes + weight > raft->settings.append_bytes_max) {
@@ -299,7 +300,7 @@ void lead_installed(struct raft *raft, const struct raft_event *event)
 
 static void replicate(struct raft *raft, struct peer *peer)
 {
-    while (peer->up && !peer->lost && peer->next <= raft->batch_last &&
+    while (peer->up && !peer->lost && peer->next <= raft->batch.last &&
            may_send(raft, peer)) {
         if (peer->next <= raft->log.base.index) {
             start_install(raft, peer);

@@ -113,36 +113,15 @@ static struct listener *failed(int fd, char *why, size_t why_size,
     return NULL;
 }
 
-/* 0: a process listens there; else what the system says. */
-static int try_connect(const struct sockaddr_un *address)
+static bool answers(const struct sockaddr_un *address)
 {
-    int code = 0;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 ||
-        connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
-        code = errno;
-    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool live = fd >= 0 && connect(fd, (const struct sockaddr *)address,
+                                   sizeof(*address)) == 0;
     if (fd >= 0) {
         close(fd);
     }
-    return code == EAGAIN ? 0 : code; /* so many wait there already */
-}
-
-/* A crash before the socket had its mode, or a mode that leaves out its own
- * user, must not keep that user from finding out. */
-static int knock(const struct sockaddr_un *address, const struct stat *found)
-{
-    const char *path = address->sun_path;
-    mode_t mode = found->st_mode & 07777;
-    int code = try_connect(address);
-    if (code == EACCES && found->st_uid == geteuid() &&
-        chmod(path, mode | S_IWUSR) == 0) {
-        code = try_connect(address);
-        if (code != ECONNREFUSED) {
-            chmod(path, mode);
-        }
-    }
-    return code;
+    return live;
 }
 
 /* What a crash left behind is removed; what lives, or is no socket, is not. */
@@ -161,19 +140,13 @@ static bool make_way(const struct sockaddr_un *address, char *why,
                  path);
         return false;
     }
-    int code = knock(address, &found);
-    if (code == 0) {
+    if (answers(address)) {
         snprintf(why, why_size, "app-socket %s: another process listens on it",
                  path);
-    } else if (code != ECONNREFUSED) {
-        snprintf(why, why_size,
-                 "app-socket %s: a socket of that name is there, and whether "
-                 "it is in use cannot be found out: %s",
-                 path, strerror(code));
-    } else {
-        unlink(path);
+        return false;
     }
-    return code == ECONNREFUSED;
+    unlink(path);
+    return true;
 }
 
 static bool set_group(const struct settings *settings, const char *path,

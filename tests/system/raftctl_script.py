@@ -70,8 +70,7 @@ def shut(connection):
 
 class Node:
     """Listens on a Unix socket, and answers each request with what
-    answer(words) returns: a reply, or CLOSE or SILENCE.  What is no request is
-    among them as "not a request"."""
+    answer(words) returns: a reply, or CLOSE or SILENCE."""
 
     def __init__(self, answer):
         self.directory = tempfile.TemporaryDirectory()
@@ -132,9 +131,6 @@ class Node:
                 with self.changed:
                     self.requests.append(words)
                     self.changed.notify_all()
-                if words[0] == b"not a request":
-                    shut(connection)
-                    return
                 reply = self.answer(words)
                 if reply is CLOSE:
                     shut(connection)
@@ -149,8 +145,7 @@ class Node:
         line = stream.readline()
         if not line:
             return None
-        if line[:1] != b"*" or line[-2:] != b"\r\n":
-            return [b"not a request", line]
+        assert line[:1] == b"*" and line[-2:] == b"\r\n", line
         words = []
         for _ in range(int(line[1:])):
             line = stream.readline()
