@@ -180,13 +180,13 @@ enum ctl_status run_history(struct ctl *ctl, char **arguments, size_t count)
 
 static void parameter_print(const struct resp_value *pair, bool as_json)
 {
-    char text[4096];
     struct json json = {0};
 
     if (!as_json) {
-        printf("%s = ",
-               text_printable(text, sizeof(text), pair[0].data, pair[0].size));
-        puts(text_printable(text, sizeof(text), pair[1].data, pair[1].size));
+        ctl_print_text(&pair[0], false);
+        fputs(" = ", stdout);
+        ctl_print_text(&pair[1], false);
+        putchar('\n');
         return;
     }
     json_open(&json, '{');

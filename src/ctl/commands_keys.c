@@ -69,8 +69,9 @@ static enum ctl_status digest_print(const struct ctl *ctl,
         json_print(&json, stdout);
         json_free(&json);
     } else {
-        printf("%" PRId64 " %.*s\n", fields[0].integer, (int)fields[1].size,
-               fields[1].data);
+        printf("%" PRId64 " ", fields[0].integer);
+        ctl_print_text(&fields[1], false);
+        putchar('\n');
     }
     return CTL_DONE;
 }

@@ -228,10 +228,10 @@ static bool is_refusal(const struct resp_value *line)
 
 static void plan_print(const struct resp_value *lines, size_t count)
 {
-    char text[4096];
-
-    for (size_t i = 0; i < count; i++)
-        puts(text_printable(text, sizeof(text), lines[i].data, lines[i].size));
+    for (size_t i = 0; i < count; i++) {
+        ctl_print_text(&lines[i], false);
+        putchar('\n');
+    }
 }
 
 static void plan_print_json(const struct resp_value *lines, size_t count,

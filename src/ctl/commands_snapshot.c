@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "ctl/command.h"
 #include "ctl/json.h"
 #include "ctl/snapshot.h"
@@ -24,8 +25,8 @@ static bool read_description(const struct resp_value *reply,
     found->index = (uint64_t)fields[0].integer;
     found->term = (uint64_t)fields[1].integer;
     found->size = (uint64_t)fields[2].integer;
-    memcpy(found->sha256, fields[3].data, fields[3].size);
-    found->sha256[fields[3].size] = 0;
+    text_printable(found->sha256, sizeof(found->sha256), fields[3].data,
+                   fields[3].size);
     return true;
 }
 

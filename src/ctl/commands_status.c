@@ -70,7 +70,7 @@ enum ctl_status run_why(struct ctl *ctl, char **arguments, size_t count)
     else if (ctl->options.json)
         why_print_json(&reply);
     else
-        fwrite(reply.data, 1, reply.size, stdout);
+        ctl_print_text(&reply, true);
     resp_value_clear(&reply);
     return answer;
 }

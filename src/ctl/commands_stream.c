@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/text.h"
 #include "ctl/command.h"
 #include "ctl/interrupt.h"
 #include "ctl/json.h"
@@ -49,18 +48,6 @@ enum ctl_status ctl_stream(struct ctl *ctl, const char *const *words,
     }
 }
 
-/* A text of the node's, printable; cut where it is absurdly long. */
-struct event_text {
-    char text[4096];
-};
-
-static const char *event_text(struct event_text *space,
-                              const struct resp_value *value)
-{
-    return text_printable(space->text, sizeof(space->text),
-                          value->data == NULL ? "" : value->data, value->size);
-}
-
 /* True where the push is `kind` with these types behind it: 'i' an integer,
  * 't' a text. */
 static bool event_is(const struct resp_value *push, const char *kind,
@@ -83,51 +70,52 @@ static bool event_is(const struct resp_value *push, const char *kind,
     return true;
 }
 
-static void event_role(const struct resp_value *fields)
+/* "role " and then a text. */
+static void event_begin(const char *words, const struct resp_value *text)
 {
-    struct event_text role;
-
-    printf("role %s term %" PRId64 "\n", event_text(&role, &fields[1]),
-           fields[2].integer);
+    fputs(words, stdout);
+    ctl_print_text(text, false);
 }
 
 static void event_leader(const struct resp_value *fields)
 {
-    struct event_text address;
-
-    if (fields[1].integer < 0)
-        printf("leader none term %" PRId64 "\n", fields[3].integer);
-    else
-        printf("leader %" PRId64 " %s term %" PRId64 "\n", fields[1].integer,
-               event_text(&address, &fields[2]), fields[3].integer);
+    if (fields[1].integer < 0) {
+        fputs("leader none", stdout);
+    } else {
+        printf("leader %" PRId64, fields[1].integer);
+        event_begin(" ", &fields[2]);
+    }
+    printf(" term %" PRId64 "\n", fields[3].integer);
 }
 
 /* False: it is none that raftctl knows. */
 static bool event_print(const struct resp_value *push)
 {
     const struct resp_value *fields = push->children;
-    struct event_text text;
 
-    if (event_is(push, "role", "ti"))
-        event_role(fields);
-    else if (event_is(push, "leader", "iti"))
+    if (event_is(push, "role", "ti")) {
+        event_begin("role ", &fields[1]);
+        printf(" term %" PRId64 "\n", fields[2].integer);
+    } else if (event_is(push, "leader", "iti")) {
         event_leader(fields);
-    else if (event_is(push, "config", "it"))
-        printf("config %" PRId64 " %s\n", fields[1].integer,
-               event_text(&text, &fields[2]));
-    else if (event_is(push, "cluster", "ti"))
-        printf("cluster %s epoch %" PRIu64 "\n", event_text(&text, &fields[1]),
-               (uint64_t)fields[2].integer);
-    else if (event_is(push, "change", "ti"))
-        printf("change %s index %" PRId64 "\n", event_text(&text, &fields[1]),
-               fields[2].integer);
-    else if (event_is(push, "catch-up", "iiii"))
+    } else if (event_is(push, "config", "it")) {
+        printf("config %" PRId64, fields[1].integer);
+        event_begin(" ", &fields[2]);
+        putchar('\n');
+    } else if (event_is(push, "cluster", "ti")) {
+        event_begin("cluster ", &fields[1]);
+        printf(" epoch %" PRIu64 "\n", (uint64_t)fields[2].integer);
+    } else if (event_is(push, "change", "ti")) {
+        event_begin("change ", &fields[1]);
+        printf(" index %" PRId64 "\n", fields[2].integer);
+    } else if (event_is(push, "catch-up", "iiii")) {
         printf("catch-up %" PRId64 " match %" PRId64 " of %" PRId64
                " round %" PRId64 "\n",
                fields[1].integer, fields[2].integer, fields[3].integer,
                fields[4].integer);
-    else
+    } else {
         return false;
+    }
     return true;
 }
 

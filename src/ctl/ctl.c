@@ -231,6 +231,16 @@ bool ctl_value_is(const struct resp_value *value, const char *word)
            memcmp(value->data, word, value->size) == 0;
 }
 
+void ctl_print_text(const struct resp_value *text, bool lines)
+{
+    for (size_t i = 0; i < text->size; i++) {
+        unsigned char byte = (unsigned char)text->data[i];
+        bool control = byte < 0x20 || byte == 0x7f;
+
+        putchar(control && !(lines && byte == '\n') ? '?' : byte);
+    }
+}
+
 bool ctl_flush(void)
 {
     if (fflush(stdout) == 0 && ferror(stdout) == 0)

@@ -101,6 +101,10 @@ bool ctl_number(const char *name, const char *text, uint64_t *value);
 /* True where `word` is the whole text of `value`. */
 bool ctl_value_is(const struct resp_value *value, const char *word);
 
+/* Prints a text of the node's on standard output, all of it, printable; line
+ * feeds stay where it has `lines`. */
+void ctl_print_text(const struct resp_value *text, bool lines);
+
 /* All that was printed has reached standard output; else complains. */
 bool ctl_flush(void);
 

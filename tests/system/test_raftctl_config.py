@@ -9,6 +9,8 @@ from raftctl_script import (
     OK,
     Error,
     Node,
+    Raw,
+    encode,
     ends,
     equal,
     main,
@@ -133,6 +135,17 @@ def nothing_that_a_node_sends_reaches_the_terminal_as_control():
             return [[1, 1, evil]]
         if words == [b"CONFIG"]:
             return ["0=" + evil + " voter"]
+        if words == [b"WHY"]:
+            return "a line\n" + evil + "\n"
+        if words == [b"DIGEST"]:
+            return [1, evil]
+        if words[0] == b"SNAPSHOT":
+            return [1, 1, 1, evil]
+        if words[0] == b"EVENTS":
+            return Raw(encode(["role", evil, 1]) + encode(["config", 1, evil])
+                       + encode(Error("ERR it is over")))
+        if words[:2] == [b"CONFIG", b"PLAN"]:
+            return [evil]
         if words[:2] == [b"CONFIG", b"HISTORY"]:
             return [[1, 1, 1, "0=" + evil + " voter"]]
         if words[0] == b"CONFIG":
@@ -147,12 +160,33 @@ def nothing_that_a_node_sends_reaches_the_terminal_as_control():
             ["config", "get", "*"],
             ["read", "1", "1"],
             ["submit", "x"],
+            ["why"],
+            ["digest"],
+            ["snapshot", "info"],
+            ["events"],
+            ["plan", "0=a:1"],
             ["--json", "status"],
             ["--json", "history"],
         ):
             result = run(node, *arguments)
             assert "boo" in result.out + result.err, (arguments, result)
             assert "\033" not in result.out + result.err, (arguments, result)
+        equal(run(node, "why").out, "a line\n?[2Jboo\n")
+
+
+@test
+def what_is_long_is_printed_whole():
+    long = ", ".join("%d=%s:7000 voter" % (i, "a" * 253) for i in range(64))
+
+    def answer(words):
+        if words[0] == b"EVENTS":
+            return Raw(encode(["config", 1, long]) + encode(Error("ERR over")))
+        return [long] if words[1] == b"PLAN" else ["bootstrap", long]
+
+    with Node(answer) as node:
+        equal(run(node, "config", "get", "*").out, "bootstrap = %s\n" % long)
+        equal(run(node, "plan", "0=a:1").out, "%s\n" % long)
+        equal(run(node, "events").out, "config 1 %s\n" % long)
 
 
 if __name__ == "__main__":
