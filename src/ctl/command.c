@@ -181,7 +181,8 @@ static const struct command commands[] = {
      "[a-z] as in Redis; quote them from the shell.\n",
      run_config_get},
     {"config set", "KEY VALUE", 2, 2, 0, "change a run-time parameter",
-     "Takes effect at once and is not written to the configuration file.\n",
+     "Takes effect at once and is not written to the configuration file: it\n"
+     "holds until the node ends, or SIGHUP makes it read that file again.\n",
      run_config_set},
     {"bench", "", 0, 0, OPTION_BENCH, "load, and how long answers take",
      "Sends requests on many connections and prints how many were answered a\n"
