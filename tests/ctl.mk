@@ -55,6 +55,7 @@ TESTS += \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_snapshot.py \
+	tests/system/test_raftctl_standard.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/test_raftctl_transfer.py
@@ -65,6 +66,7 @@ EXTRA_DIST += \
 	tests/system/test_raftctl_log.py \
 	tests/system/test_raftctl_member.py \
 	tests/system/test_raftctl_snapshot.py \
+	tests/system/test_raftctl_standard.py \
 	tests/system/test_raftctl_status.py \
 	tests/system/test_raftctl_submit.py \
 	tests/system/test_raftctl_transfer.py \

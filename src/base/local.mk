@@ -12,4 +12,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/out.c src/base/out.h \
 	src/base/prng.c src/base/prng.h \
 	src/base/sha256.c src/base/sha256.h \
+	src/base/standard.c src/base/standard.h \
 	src/base/text.c src/base/text.h

@@ -47,8 +47,10 @@ static const struct command commands[] = {
      "not vote; the node itself must be among them, and must have no\n"
      "configuration.  With several members each of them must be told the\n"
      "same, and the answer comes once all of them have been up together:\n"
-     "status says for whom the node waits.  Prints the index of the\n"
-     "configuration.\n",
+     "status says for whom the node waits.  Where that takes longer than the\n"
+     "node's request-timeout the exit status is 4, and the node goes on\n"
+     "waiting, until it ends; the same command waits for it once more.\n"
+     "Prints the index of the configuration.\n",
      run_bootstrap},
     {"add", "MEMBER...", 1, ARGUMENTS_ANY, OPTION_FORCE, "add members",
      "Each MEMBER is id=host:port, with /learner behind it for one that does\n"

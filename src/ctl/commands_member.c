@@ -210,7 +210,7 @@ enum ctl_status run_bootstrap(struct ctl *ctl, char **arguments, size_t count)
     if (list->config.count > 1 && isatty(STDERR_FILENO))
         fputs("raftctl: waiting until all of them have been told and are up\n",
               stderr);
-    answer = ctl_ask_number(ctl, CTL_CHANGES, list->words, "index");
+    answer = ctl_ask_number(ctl, CTL_BOOTSTRAP, list->words, "index");
     free(list);
     return answer;
 }

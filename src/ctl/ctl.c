@@ -57,14 +57,18 @@ enum ctl_status ctl_connect(struct ctl *ctl)
     return CTL_UNREACHABLE;
 }
 
+/* The code is the first word. */
+static bool has_code(const struct resp_value *error, const char *code)
+{
+    size_t length = strlen(code);
+
+    return error->size >= length && memcmp(error->data, code, length) == 0 &&
+           (error->size == length || error->data[length] == ' ');
+}
+
 static enum ctl_status refusal_status(const struct resp_value *error)
 {
-    static const char uncertain[] = "UNCERTAIN";
-    size_t length = sizeof(uncertain) - 1;
-
-    if (error->size >= length && memcmp(error->data, uncertain, length) == 0)
-        return CTL_UNCERTAIN;
-    return CTL_REFUSED;
+    return has_code(error, "UNCERTAIN") ? CTL_UNCERTAIN : CTL_REFUSED;
 }
 
 enum ctl_status ctl_refused(const struct resp_value *error)
@@ -156,6 +160,8 @@ static enum ctl_status await_answer(struct ctl *ctl, enum ctl_effect effect,
     if (reply->type == RESP_ERROR) {
         enum ctl_status status = ctl_refused(reply);
 
+        if (effect == CTL_BOOTSTRAP && has_code(reply, "TIMEOUT"))
+            status = CTL_UNCERTAIN;
         resp_value_clear(reply);
         return status;
     }

@@ -29,7 +29,8 @@ struct ctl {
 enum ctl_effect {
     CTL_READS,
     CTL_CHANGES,
-    CTL_SUBMITS /* changes, and the node has been told the time-out */
+    CTL_SUBMITS,  /* changes, and the node has been told the time-out */
+    CTL_BOOTSTRAP /* changes, and after the node's TIMEOUT it goes on */
 };
 
 /* "raftctl: …" on standard error, one line, printable. */

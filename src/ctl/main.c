@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/standard.h"
 #include "ctl/command.h"
 
 #ifndef PACKAGE_VERSION
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
     enum ctl_status status = CTL_DONE;
     char why[256];
 
+    standard_reserve();
     if (!options_read(&ctl.options, argc, argv, why, sizeof(why))) {
         ctl_complain("%s; raftctl help lists them all", why);
         status = CTL_USAGE;

@@ -113,15 +113,36 @@ static struct listener *failed(int fd, char *why, size_t why_size,
     return NULL;
 }
 
-static bool answers(const struct sockaddr_un *address)
+/* 0: a process listens there; else what the system says. */
+static int try_connect(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool live = fd >= 0 && connect(fd, (const struct sockaddr *)address,
-                                   sizeof(*address)) == 0;
+    int code = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 ||
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+        code = errno;
+    }
     if (fd >= 0) {
         close(fd);
     }
-    return live;
+    return code == EAGAIN ? 0 : code; /* so many wait there already */
+}
+
+/* A crash before the socket had its mode, or a mode that leaves out its own
+ * user, must not keep that user from finding out. */
+static int knock(const struct sockaddr_un *address, const struct stat *found)
+{
+    const char *path = address->sun_path;
+    mode_t mode = found->st_mode & 07777;
+    int code = try_connect(address);
+    if (code == EACCES && found->st_uid == geteuid() &&
+        chmod(path, mode | S_IWUSR) == 0) {
+        code = try_connect(address);
+        if (code != ECONNREFUSED) {
+            chmod(path, mode);
+        }
+    }
+    return code;
 }
 
 /* What a crash left behind is removed; what lives, or is no socket, is not. */
@@ -140,13 +161,19 @@ static bool make_way(const struct sockaddr_un *address, char *why,
                  path);
         return false;
     }
-    if (answers(address)) {
+    int code = knock(address, &found);
+    if (code == 0) {
         snprintf(why, why_size, "app-socket %s: another process listens on it",
                  path);
-        return false;
+    } else if (code != ECONNREFUSED) {
+        snprintf(why, why_size,
+                 "app-socket %s: a socket of that name is there, and whether "
+                 "it is in use cannot be found out: %s",
+                 path, strerror(code));
+    } else {
+        unlink(path);
     }
-    unlink(path);
-    return true;
+    return code == ECONNREFUSED;
 }
 
 static bool set_group(const struct settings *settings, const char *path,

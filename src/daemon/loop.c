@@ -336,6 +336,33 @@ static void raise_limit(void)
     }
 }
 
+static void end_at_once(int number)
+{
+    (void)number;
+    _exit(EXIT_STATUS_OK);
+}
+
+/* Opening a large log takes a while, and there is no loop yet.  An end is as
+ * after a crash then, which loses nothing; a reload waits. */
+static void catch_early_signals(void)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &reload, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static void take_reloads(void)
+{
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &reload, NULL);
+}
+
 /* A leader's batch waits for less than a millisecond. */
 static struct event_base *new_base(void)
 {
@@ -351,6 +378,7 @@ static struct event_base *new_base(void)
 
 static bool start(struct loop *loop, int *status)
 {
+    catch_early_signals();
     raise_limit();
     notify_open(&loop->notify);
     loop->base = new_base();
@@ -363,6 +391,7 @@ static bool start(struct loop *loop, int *status)
         return false;
     }
     add_events(loop);
+    take_reloads();
     if (!make_node(loop, status) || !listen_all(loop, status)) {
         return false;
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/standard.h"
 #include "daemon/loop.h"
 
 #define OVERRIDES_MAX 64
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
 {
     static struct command_line line;
     static struct settings settings;
+    standard_reserve();
     int status = parse(argc, argv, &line);
     if (status >= 0) {
         return status;

@@ -70,7 +70,8 @@ def shut(connection):
 
 class Node:
     """Listens on a Unix socket, and answers each request with what
-    answer(words) returns: a reply, or CLOSE or SILENCE."""
+    answer(words) returns: a reply, or CLOSE or SILENCE.  What is no request is
+    among them as "not a request"."""
 
     def __init__(self, answer):
         self.directory = tempfile.TemporaryDirectory()
@@ -131,6 +132,9 @@ class Node:
                 with self.changed:
                     self.requests.append(words)
                     self.changed.notify_all()
+                if words[0] == b"not a request":
+                    shut(connection)
+                    return
                 reply = self.answer(words)
                 if reply is CLOSE:
                     shut(connection)
@@ -145,7 +149,8 @@ class Node:
         line = stream.readline()
         if not line:
             return None
-        assert line[:1] == b"*" and line[-2:] == b"\r\n", line
+        if line[:1] != b"*" or line[-2:] != b"\r\n":
+            return [b"not a request", line]
         words = []
         for _ in range(int(line[1:])):
             line = stream.readline()

@@ -86,6 +86,23 @@ def test_exit_statuses_tell_the_cause():
         assert run("-c", node.conf, "-o", "data-dir=/nowhere")[0] == 74
 
 
+def test_closed_standard_descriptors_are_no_place_for_anything_else():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        node.kill(signal.SIGTERM)
+        node.process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("raftsc"),
+             "-c", node.conf, "-o", "log-level=trace"])
+        node.wait_answers()
+        for number in range(3):
+            link = "/proc/%d/fd/%d" % (node.process.pid, number)
+            assert os.readlink(link) == "/dev/null", os.readlink(link)
+        submit(node, "a")
+        assert node.kill(signal.SIGTERM) == 0
+        subprocess.run([program("raftctl"), "verify", node.directory],
+                       check=True, timeout=30, stdout=subprocess.DEVNULL)
+
+
 def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not():
     with Cluster(1) as cluster:
         node = cluster.nodes[0].wait_answers()
@@ -109,6 +126,39 @@ def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not():
         node.process = None
         with open(node.socket, encoding="ascii") as file:
             assert file.read() == "precious"
+        os.unlink(node.socket)
+
+
+def test_a_socket_that_cannot_be_asked_is_not_removed():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.bind(node.socket)
+            node.start()
+            assert node.process.wait(30) == 71
+            node.process = None
+            assert "cannot be found out" in last_line(node)
+            assert os.path.exists(node.socket)
+        os.unlink(node.socket)
+        # One that is too busy to answer.
+        with socket.socket(socket.AF_UNIX) as live:
+            live.bind(node.socket)
+            live.listen(0)
+            waiting = []
+            try:
+                while True:
+                    waiting.append(socket.socket(socket.AF_UNIX))
+                    waiting[-1].setblocking(False)
+                    waiting[-1].connect(node.socket)
+            except BlockingIOError:
+                pass
+            node.start()
+            assert node.process.wait(30) == 71
+            node.process = None
+            assert "another process listens" in last_line(node)
+            assert os.path.exists(node.socket)
+            for one in waiting:
+                one.close()
         os.unlink(node.socket)
 
 

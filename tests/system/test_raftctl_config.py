@@ -67,6 +67,20 @@ def a_bootstrap_whose_answer_is_lost_is_uncertain():
 
 
 @test
+def a_bootstrap_that_goes_on_is_uncertain_and_a_change_in_time_refused():
+    error = Error("TIMEOUT the cluster is not born yet: waiting for node 1 at "
+                  "b:2; the bootstrap goes on")
+    with Node(lambda words: error) as node:
+        result = run(node, "bootstrap", "0=a:1", "1=b:2")
+        ends(result, 4)
+        equal(result.err, "raftctl: %s\n" % error)
+        ends(run(node, "add", "1=b:2"), 1)
+        ends(run(node, "wait", "1"), 1)
+    with Node(lambda words: Error("TIMEOUTS are no TIMEOUT")) as node:
+        ends(run(node, "bootstrap", "0=a:1"), 1)
+
+
+@test
 def history_is_a_table_with_times():
     rows = [
         [1, 1, 1700000000123, "0=a:1 voter"],

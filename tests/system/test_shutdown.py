@@ -51,6 +51,8 @@ class StuckDisk:
             del os.environ["STUCK_DISK"]
 
     def hang(self):
+        if os.path.exists(self.path + ".hangs"):
+            os.unlink(self.path + ".hangs")
         with open(self.path, "w", encoding="ascii"):
             pass
 
@@ -165,6 +167,27 @@ def test_a_disk_that_takes_its_time_is_waited_for():
         disk.start()
         node.wait_answers().call("WAIT", index)
         assert node.entries()[index][1] == b"slow"
+
+
+def test_signals_are_obeyed_while_the_log_is_being_opened():
+    with Cluster(1, start=0) as cluster:
+        disk = StuckDisk(cluster)
+        node = disk.node
+        for number in (signal.SIGTERM, signal.SIGINT):
+            disk.hang()
+            disk.start()
+            disk.wait_hangs()
+            assert node.kill(number) == 0
+        disk.hang()
+        disk.start()
+        disk.wait_hangs()
+        node.set_conf(max_payload="3MiB")
+        node.process.send_signal(signal.SIGHUP)
+        disk.go_on()
+        node.wait_answers()
+        until("it was read again", lambda: node.call(
+            "CONFIG", "GET", "max-payload")[1] == b"3MiB")
+        assert node.kill(signal.SIGTERM) == 0
 
 
 if __name__ == "__main__":
