@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,40 +66,76 @@ static const char *get(void *context, size_t at, char *value, size_t size)
     return setting->name;
 }
 
-static bool set(void *context, const char *name, const char *value, char *why,
-                size_t why_size)
+/* The key that may be set so; NULL: `why` says why not. */
+static const struct setting *find(const struct node_parameter *wanted,
+                                  size_t at, char *why, size_t why_size)
 {
-    struct loop *loop = context;
+    const char *name = wanted[at].name;
     const struct setting *setting = settings_find(name);
     if (setting == NULL) {
         snprintf(why, why_size,
                  "there is no parameter '%.64s': CONFIG GET * "
                  "names those that there are",
                  name);
-        return false;
+        return NULL;
     }
     if (!setting->at_run_time) {
         snprintf(why, why_size,
                  "%s cannot change at run time: set it in the file, and start "
                  "the node again",
                  name);
+        return NULL;
+    }
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(wanted[i].name, name) == 0) {
+            snprintf(why, why_size, "%s is given twice", name);
+            return NULL;
+        }
+    }
+    return setting;
+}
+
+static bool read_all(struct settings *changed,
+                     const struct node_parameter *wanted, size_t count,
+                     char *why, size_t why_size)
+{
+    char what[400];
+    const char *key = wanted[0].name;
+    for (size_t i = 0; i < count; i++) {
+        const struct setting *setting = find(wanted, i, why, why_size);
+        if (setting == NULL) {
+            return false;
+        }
+        if (!settings_read(changed, setting, wanted[i].value, what,
+                           sizeof(what))) {
+            snprintf(why, why_size, "%s: %s", setting->name, what);
+            return false;
+        }
+    }
+    if (!settings_check(changed, &key, what, sizeof(what))) {
+        snprintf(why, why_size, "%s: %s", key, what);
         return false;
     }
+    return true;
+}
+
+static bool set(void *context, const struct node_parameter *wanted,
+                size_t count, char *why, size_t why_size)
+{
+    struct loop *loop = context;
     struct settings *changed = x_malloc(sizeof(*changed));
     *changed = loop->settings;
-    const char *key = name;
-    char what[400];
-    bool sound = settings_read(changed, setting, value, what, sizeof(what)) &&
-                 settings_check(changed, &key, what, sizeof(what));
+    bool sound = read_all(changed, wanted, count, why, why_size);
     if (sound) {
         loop->settings = *changed;
         apply(loop);
-    } else {
-        snprintf(why, why_size, "%s: %s", key, what);
     }
     free(changed);
     return sound;
 }
+
+static_assert(SETTINGS_VALUE_MAX <= NODE_PARAMETER_MAX,
+              "CONFIG GET gives all of a value");
 
 struct node_parameters parameters_of(struct loop *loop)
 {

@@ -8,8 +8,6 @@
 #include "node/commands.h"
 #include "node/control.h"
 
-#define VALUE_MAX 4096
-
 /* ---- the members -------------------------------------------------------- */
 
 static void list_members(struct node *node, struct request *request)
@@ -176,7 +174,7 @@ static void get_parameters(struct node *node, struct session *session,
                            const struct resp_request *args)
 {
     const struct node_parameters *parameters = &node->parameters;
-    char value[VALUE_MAX];
+    char value[NODE_PARAMETER_MAX];
     size_t found = 0;
     for (size_t i = 0; i < parameters->count; i++) {
         found += wanted(args, parameters->get(parameters->context, i, value,
@@ -206,33 +204,36 @@ static char *text_of(const struct resp_word *word)
     return text;
 }
 
-static bool set_one(struct node *node, struct request *request,
-                    const struct resp_word *words)
+static void clear_wanted(struct node_parameter *wanted, size_t count)
 {
-    const struct node_parameters *parameters = &node->parameters;
-    char why[512] = "a name or a value is not text";
-    char *name = text_of(&words[0]);
-    char *value = text_of(&words[1]);
-    bool done =
-        name != NULL && value != NULL &&
-        parameters->set(parameters->context, name, value, why, sizeof(why));
-    free(name);
-    free(value);
-    if (!done) {
-        request_error(node, request, ERROR_ERR, "%s", why);
+    for (size_t i = 0; i < count; i++) {
+        free((void *)(uintptr_t)wanted[i].name);
+        free((void *)(uintptr_t)wanted[i].value);
     }
-    return done;
+    free(wanted);
 }
 
+/* All of them, or none. */
 static void set_parameters(struct node *node, struct request *request,
                            const struct resp_request *args)
 {
-    for (size_t i = 2; i + 1 < args->count; i += 2) {
-        if (!set_one(node, request, &args->words[i])) {
-            return;
-        }
+    const struct node_parameters *parameters = &node->parameters;
+    size_t count = (args->count - 2) / 2;
+    struct node_parameter *wanted = x_calloc(count, sizeof(*wanted));
+    char why[512] = "a name or a value is not text";
+    bool sound = true;
+    for (size_t i = 0; i < count; i++) {
+        wanted[i].name = text_of(&args->words[2 + i * 2]);
+        wanted[i].value = text_of(&args->words[3 + i * 2]);
+        sound = sound && wanted[i].name != NULL && wanted[i].value != NULL;
     }
-    request_ok(node, request);
+    if (sound &&
+        parameters->set(parameters->context, wanted, count, why, sizeof(why))) {
+        request_ok(node, request);
+    } else {
+        request_error(node, request, ERROR_ERR, "%s", why);
+    }
+    clear_wanted(wanted, count);
 }
 
 void command_config(struct node *node, struct session *session,

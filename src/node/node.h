@@ -52,6 +52,14 @@ struct node_settings {
     bool trace; /* notes of LOG_LEVEL_TRACE are wanted: many */
 };
 
+struct node_parameter {
+    const char *name;
+    const char *value;
+};
+
+/* No value is longer, with its NUL. */
+#define NODE_PARAMETER_MAX ((size_t)20480)
+
 /* Run-time parameters (CONFIG GET, CONFIG SET): the daemon's table of keys. */
 struct node_parameters {
     void *context;
@@ -59,10 +67,11 @@ struct node_parameters {
     /* Name and effective value of key number `at`, in the order of names; the
      * value is copied into `value` (cut at `size`, ended by NUL). */
     const char *(*get)(void *context, size_t at, char *value, size_t size);
-    /* Sets it and calls node_set() before it returns.  False: not changed,
-     * `why` says what was wrong and what was expected. */
-    bool (*set)(void *context, const char *name, const char *value, char *why,
-                size_t why_size);
+    /* Sets all of them, which have to make sense together, and calls node_set()
+     * before it returns.  False: none is changed, `why` says what was wrong
+     * and what was expected. */
+    bool (*set)(void *context, const struct node_parameter *wanted,
+                size_t count, char *why, size_t why_size);
 };
 
 /* ---- the outside -------------------------------------------------------- */

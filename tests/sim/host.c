@@ -103,12 +103,12 @@ static const char *no_parameter(void *context, size_t at, char *value,
     return "";
 }
 
-static bool set_nothing(void *context, const char *name, const char *value,
-                        char *why, size_t why_size)
+static bool set_nothing(void *context, const struct node_parameter *wanted,
+                        size_t count, char *why, size_t why_size)
 {
     (void)context;
-    (void)name;
-    (void)value;
+    (void)wanted;
+    (void)count;
     snprintf(why, why_size, "there are no parameters here");
     return false;
 }

@@ -178,6 +178,44 @@ def test_sighup_takes_what_can_change_and_names_what_cannot():
         assert node.call("CONFIG", "GET", "max-payload")[1] == b"3MiB"
 
 
+def test_parameters_are_set_together_or_not_at_all():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+
+        def value(name):
+            return node.call("CONFIG", "GET", name)[1]
+
+        for refused in (["max-clients", 10, "forward", "maybe"],
+                        ["max-clients", 10, "id", 7],
+                        ["max-clients", 10, "no-such-key", 7],
+                        ["max-clients", 10, "max-clients", 11],
+                        ["max-clients", 10, "forward", "no\0"],
+                        ["max-clients", 10, "heartbeat-interval", "900ms"]):
+            with node.client() as client:
+                client.send("CONFIG", "SET", *refused)
+                assert client.reply().code == "ERR"
+            assert value("max-clients") == b"1024", refused
+        # Each of them alone would make no sense, in this order.
+        assert node.call("CONFIG", "SET", "heartbeat-interval", "1s",
+                         "election-timeout", "10s") == "OK"
+        assert value("heartbeat-interval") == b"1s"
+        assert value("election-timeout") == b"10s"
+
+
+def test_a_long_value_is_given_whole():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+        members = ", ".join("%d=%s.invalid:7000" % (number, "x" * 60)
+                            for number in range(1, 64))
+        node.set_conf(bootstrap="0=%s, %s" % (cluster.peer(0), members))
+        status, out, _ = run("-c", node.conf, "-t")
+        assert status == 0
+        node.start().wait_answers()
+        given = node.call("CONFIG", "GET", "bootstrap")[1].decode()
+        assert len(given) > 4096
+        assert "bootstrap = " + given in out.splitlines()
+
+
 def test_systemd_is_told():
     with Cluster(1) as cluster:
         node = cluster.nodes[0]
