@@ -458,8 +458,9 @@ void peers_greeted(struct node *node, struct link *link,
     link->process = hello->process;
     wheel_cancel(&node->wheel, &link->greet);
     struct peer *peer = peers_find(node, hello->id);
-    if (hello->purpose == FRAME_PURPOSE_INSTALL ||
-        link->purpose == FRAME_PURPOSE_INSTALL) {
+    /* Whoever has dialled says what for. */
+    if ((link->dialled ? link->purpose : hello->purpose) ==
+        FRAME_PURPOSE_INSTALL) {
         greeted_install(node, link, peer, hello);
         return;
     }

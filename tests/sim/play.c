@@ -2,23 +2,19 @@
  * promise that chance meets too seldom.  A seed draws the delays only. */
 #include <string.h>
 
+#include "play.h"
+
 #include "app.h"
 #include "wire/frame.h"
 
-#define TYPE_AT 8
 #define MESSAGE_AT (FRAME_HEAD_SIZE + 2)
 
-/* Much less than an election time-out, which is a second at least. */
-#define SOON_US ((uint64_t)300000)
 #define LATE_US ((uint64_t)500000)
-#define LONG_US ((uint64_t)20000000)
 
 /* ---- waiting ------------------------------------------------------------ */
 
-typedef bool holds(struct world *world, const struct host *host);
-
-static void await(struct world *world, holds *wanted, const struct host *host,
-                  uint64_t most_us, const char *what)
+void play_await(struct world *world, play_holds *wanted,
+                const struct host *host, uint64_t most_us, const char *what)
 {
     uint64_t end_us = world->now_us + most_us;
     while (!wanted(world, host)) {
@@ -40,7 +36,7 @@ static struct host *leader(struct world *world)
     return NULL;
 }
 
-static bool some_other_leads(struct world *world, const struct host *host)
+bool play_other_leads(struct world *world, const struct host *host)
 {
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         const struct host *other = &world->hosts[i];
@@ -69,15 +65,14 @@ static bool is_born(const struct host *host)
            raft_config_now(node_raft(host->node), NULL) != NULL;
 }
 
-/* All are there, one of them leads, and nothing is under way. */
-static struct host *begin(struct world *world)
+struct host *play_begin(struct world *world)
 {
-    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    play_await(world, play_other_leads, NULL, LONG_US, "a first leader");
     world_run(world, 3000000);
     return leader(world);
 }
 
-static struct host *another(const struct host *host)
+struct host *play_another(const struct host *host)
 {
     struct world *world = host->world;
     return &world->hosts[(host->id + 1) % world->mix.hosts];
@@ -95,7 +90,7 @@ static bool lose_timeout_now(struct world *world, struct wire *wire,
            frame[MESSAGE_AT] == RAFT_MESSAGE_TIMEOUT_NOW;
 }
 
-static void cut(struct host *from, struct host *to)
+void play_cut(struct host *from, struct host *to)
 {
     struct world *world = from->world;
     for (struct wire *wire = world->wires; wire != NULL; wire = wire->next) {
@@ -140,8 +135,8 @@ static bool delay_greetings(struct world *world, struct wire *wire,
 static void cut_off(struct host *host)
 {
     for (unsigned i = 0; i < host->world->mix.hosts; i++) {
-        cut(host, &host->world->hosts[i]);
-        cut(&host->world->hosts[i], host);
+        play_cut(host, &host->world->hosts[i]);
+        play_cut(&host->world->hosts[i], host);
     }
 }
 
@@ -151,31 +146,31 @@ static void cut_off(struct host *host)
  * words short: they do not wait for an election time-out. */
 static void play_removed(struct world *world)
 {
-    struct host *first = begin(world);
+    struct host *first = play_begin(world);
     struct order order = {.kind = ORDER_REMOVE, .ids = {first->id}, .count = 1};
     world->loses = lose_timeout_now;
-    operator_wish(world->operators[0], another(first), &order);
-    await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    operator_wish(world->operators[0], play_another(first), &order);
+    play_await(world, has_lost, NULL, LONG_US, "leadership is handed over");
     if (prng_chance(&world->prng, 2)) {
         world_run(world, 5000); /* the others know that it is removed */
     }
     cut_off(first);
-    await(world, some_other_leads, first, SOON_US, "another one leads");
+    play_await(world, play_other_leads, first, SOON_US, "another one leads");
 }
 
 /* So does one that is told to stop, and whose process ends at once. */
 static void play_stopped(struct world *world)
 {
-    struct host *first = begin(world);
+    struct host *first = play_begin(world);
     struct node_input stop = {.type = NODE_INPUT_SHUTDOWN};
     world->loses = lose_timeout_now;
     node_input(first->node, &stop);
     host_wake(first);
-    await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    play_await(world, has_lost, NULL, LONG_US, "leadership is handed over");
     first->may_start = false;
     cut_off(first);
     host_crash(first);
-    await(world, some_other_leads, first, SOON_US, "another one leads");
+    play_await(world, play_other_leads, first, SOON_US, "another one leads");
 }
 
 /* One that is cut off leads on for a while, in its own eyes: the others, whose
@@ -183,17 +178,17 @@ static void play_stopped(struct world *world)
  * it answers its app must be true all the same. */
 static void play_stale(struct world *world)
 {
-    struct host *first = begin(world);
+    struct host *first = play_begin(world);
     /* Nothing that waits keeps the answers back. */
     world->apps[0]->only = ask_barrier;
     app_go(world->apps[0], first);
-    app_go(world->apps[1], another(first));
+    app_go(world->apps[1], play_another(first));
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         fault_cut(world, i, (unsigned)first->id);
         fault_cut(world, (unsigned)first->id, i);
     }
     cut_off(first);
-    await(world, some_other_leads, first, SOON_US, "another one leads");
+    play_await(world, play_other_leads, first, SOON_US, "another one leads");
     world_run(world, 2000000);
 }
 
@@ -201,9 +196,9 @@ static void play_stale(struct world *world)
  * on all the same. */
 static void play_stuck(struct world *world)
 {
-    struct host *first = begin(world);
+    struct host *first = play_begin(world);
     first->disk.hangs = true;
-    await(world, some_other_leads, first, LONG_US, "another one leads");
+    play_await(world, play_other_leads, first, LONG_US, "another one leads");
 }
 
 /* ---- birth -------------------------------------------------------------- */
@@ -214,7 +209,7 @@ static void play_born(struct world *world)
 {
     struct host *hosts = world->hosts;
     hosts[1].disk.full = true;
-    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    play_await(world, play_other_leads, NULL, LONG_US, "a first leader");
     host_crash(&hosts[1]);
     hosts[1].disk.full = false;
     host_crash(&hosts[2]);
@@ -227,8 +222,8 @@ static void play_born(struct world *world)
     host_crash(&hosts[0]);
     world->loses = NULL;
     world_run(world, 1000000);
-    cut(&hosts[1], &hosts[2]); /* they greet each other again */
-    cut(&hosts[2], &hosts[1]);
+    play_cut(&hosts[1], &hosts[2]); /* they greet each other again */
+    play_cut(&hosts[2], &hosts[1]);
     world_run(world, 5000000);
     if (is_born(&hosts[1]) || is_born(&hosts[2])) {
         world_fail(world, "play", "a second cluster is born");
@@ -252,7 +247,7 @@ static void play_met(struct world *world)
 {
     struct host *hosts = world->hosts;
     world->loses = lose_births;
-    await(world, some_other_leads, NULL, LONG_US, "a first leader");
+    play_await(world, play_other_leads, NULL, LONG_US, "a first leader");
     hosts[1].may_start = false;
     host_crash(&hosts[1]);
     host_crash(&hosts[2]);
@@ -264,7 +259,7 @@ static void play_met(struct world *world)
         world_fail(world, "play", "a second cluster is born");
     }
     host_start(&hosts[1]);
-    await(world, some_other_leads, NULL, LONG_US, "the first one goes on");
+    play_await(world, play_other_leads, NULL, LONG_US, "the first one goes on");
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -273,14 +268,14 @@ static void play_met(struct world *world)
  * one is whole. */
 static void ask_meanwhile(struct world *world, lose_frame *delays)
 {
-    struct host *first = begin(world);
-    struct host *asker = another(first);
+    struct host *first = play_begin(world);
+    struct host *asker = play_another(first);
     struct order order = {.kind = ORDER_ABORT};
     world->loses = delays;
-    cut(first, asker);
+    play_cut(first, asker);
     world_run(world, 20000);
     operator_wish(world->operators[0], asker, &order);
-    await(world, is_answered, NULL, LONG_US, "the order is answered");
+    play_await(world, is_answered, NULL, LONG_US, "the order is answered");
     if (world->operators[0]->wish_uncertain) {
         world_fail(world, "play", "it was asked for an answer in vain");
     }
@@ -307,7 +302,8 @@ static const struct {
 } plays[] = {{"removed", play_removed, 0}, {"stopped", play_stopped, 0},
              {"stale", play_stale, 2},     {"stuck", play_stuck, 1},
              {"born", play_born, 0},       {"met", play_met, 0},
-             {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0}};
+             {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0},
+             {"purpose", play_purpose, 0}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 

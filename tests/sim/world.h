@@ -23,7 +23,8 @@
  *               apps saw; keys.c what is so of keys
  *   force.c     the configurations that may be in force, and who is in them
  *   many.c      many seeds in many processes; shrink.c a smaller run
- *   play.c      runs in which nothing is left to chance but delays
+ *   play.c      runs in which nothing is left to chance but delays; play_peer.c
+ *               those of peers that do not keep to the protocol
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
  * row in the table of ask.c (or fault.c), its checks, and a happening for
