@@ -43,6 +43,7 @@ static void *watch_context;
 static unsigned operations;
 static unsigned full_at;
 static unsigned sync_fails_in;
+static unsigned read_fails_in;
 static bool reads_fail;
 
 static struct content *find(const char *path)
@@ -225,6 +226,13 @@ bool crash_vfs_fail_sync(unsigned sync)
     return was_to_come;
 }
 
+bool crash_vfs_fail_read(unsigned read)
+{
+    bool was_to_come = read_fails_in != 0;
+    read_fails_in = read;
+    return was_to_come;
+}
+
 void crash_vfs_fail_reads(bool fail)
 {
     reads_fail = fail;
@@ -245,7 +253,8 @@ static int x_close(sqlite3_file *file)
 
 static int x_read(sqlite3_file *file, void *to, int amount, sqlite3_int64 at)
 {
-    if (reads_fail) {
+    bool fails = read_fails_in != 0 && --read_fails_in == 0;
+    if (fails || reads_fail) {
         return SQLITE_IOERR_READ;
     }
     const struct content *content = of(file);

@@ -35,6 +35,10 @@ bool crash_vfs_fail_sync(unsigned sync);
  * the cache has of them, stay. */
 void crash_vfs_end_process(const char *directory);
 
+/* The read of this number from now on fails, once; 0: none.  Returns the same
+ * as of a sync. */
+bool crash_vfs_fail_read(unsigned read);
+
 /* Every read fails, or none. */
 void crash_vfs_fail_reads(bool fail);
 

@@ -1,6 +1,9 @@
 /* Keys in the database: of rows, and those that outlive their rows. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "check.h"
@@ -70,19 +73,25 @@ static void take_start(struct store *store, struct raft_keys *keys)
 }
 
 /* Exactly the keys of entries behind `forgotten`, up to `last`, are there. */
-static void check_keys(struct store *store, raft_index forgotten,
-                       raft_index last)
+static bool has_keys(struct store *store, raft_index forgotten, raft_index last)
 {
     struct raft_keys keys;
     take_start(store, &keys);
-    assert_int_equal(keys.forgotten, forgotten);
+    bool all = keys.forgotten == forgotten;
     for (raft_index i = 1; i <= last + 3; i++) {
         struct blob *key = key_of(i);
         bool held = i > forgotten && i <= last && i % 3 != 0;
-        assert_int_equal(keys_find_upto(&keys, key, last), held ? i : 0);
+        all = all && keys_find_upto(&keys, key, last) == (held ? i : 0);
         blob_free(key);
     }
     keys_close(&keys);
+    return all;
+}
+
+static void check_keys(struct store *store, raft_index forgotten,
+                       raft_index last)
+{
+    assert_true(has_keys(store, forgotten, last));
 }
 
 static void a_start_brings_the_newest_keys(void **state)
@@ -198,22 +207,21 @@ static void what_is_undone_is_not_counted(void **state)
     store_close(store);
 }
 
-/* The store takes its base up to entry 120 of those that save() makes. */
-static enum node_save_result move_base(struct store *store)
+/* The store takes its base up to an entry of those that save() makes. */
+static enum node_save_result move_base(struct store *store, raft_index index)
 {
     struct node_save save = {.log = {.term = 1,
                                      .vote = RAFT_ID_NONE,
-                                     .commit = 120,
+                                     .commit = index,
                                      .base_dirty = true,
-                                     .base = {.index = 120, .term = 1}}};
+                                     .base = {.index = index, .term = 1}}};
     return model_save(store, &save);
 }
 
-static void a_save_that_finds_no_room_forgets_nothing(void **state)
+/* The same place, in the memory of the crash VFS. */
+static struct store *open_crash(void)
 {
-    (void)state;
     struct store_error error = {0};
-    crash_vfs_register();
     struct store_options options = {.directory = place_directory,
                                     .version = "test",
                                     .tail_bytes_max = 1000,
@@ -221,19 +229,115 @@ static void a_save_that_finds_no_room_forgets_nothing(void **state)
                                     .vfs = "crash",
                                     .list = crash_vfs_list};
     struct store *store = store_open(&options, &error);
+    if (store == NULL) {
+        fprintf(stderr, "%s\n", error.text);
+    }
+    return store;
+}
+
+static void a_save_that_finds_no_room_forgets_nothing(void **state)
+{
+    (void)state;
+    crash_vfs_register();
+    struct store *store = open_crash();
     assert_non_null(store);
     save(store, 1, 120, 120);
     for (int i = 0; i < 3; i++) {
         crash_vfs_fill(1);
-        assert_int_equal(move_base(store), NODE_SAVE_NO_ROOM);
+        assert_int_equal(move_base(store, 120), NODE_SAVE_NO_ROOM);
         crash_vfs_fill(0);
     }
-    assert_int_equal(move_base(store), NODE_SAVE_OK);
+    assert_int_equal(move_base(store, 120), NODE_SAVE_OK);
     store_close(store);
-    store = store_open(&options, &error);
+    store = open_crash();
     assert_non_null(store);
     check_keys(store, 0, 120);
     store_close(store);
+    crash_vfs_forget(place_directory);
+}
+
+static struct store *doomed;
+
+/* The process is about to end, in a save that forgets keys.  The next one has
+ * all that are to be remembered, and still has them when that save was done
+ * and the rows are gone. */
+static void look_behind_the_end(void)
+{
+    place_release(doomed);
+    crash_vfs_end_process(place_directory);
+    crash_vfs_fail_read(0);
+    struct store *store = open_crash();
+    bool before = store != NULL && has_keys(store, 29, 180) &&
+                  move_base(store, 180) == NODE_SAVE_OK;
+    store_close(store);
+    store = before ? open_crash() : NULL;
+    bool after = store != NULL && has_keys(store, 29, 180);
+    store_close(store);
+    if (!after) {
+        _exit(EXIT_FAILURE);
+    }
+}
+
+static void forget_with_failing_read(unsigned read)
+{
+    doomed = open_crash();
+    if (doomed == NULL || move_base(doomed, 120) != NODE_SAVE_OK) {
+        _exit(EXIT_FAILURE);
+    }
+    sqlite3_db_release_memory(doomed->writer);
+    atexit(look_behind_the_end);
+    crash_vfs_fail_read(read);
+    if (move_base(doomed, 180) != NODE_SAVE_OK) {
+        _exit(EXIT_FAILURE);
+    }
+    /* It was not part of the save, or is there no read of this number? */
+    exit(crash_vfs_fail_read(0) ? EXIT_SUCCESS : EXIT_STATUS_DISK);
+}
+
+static int status_with_failing_read(unsigned read)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        forget_with_failing_read(read);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Small pages, that a few keys may need some. */
+static void make_small_pages(void)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/raft.db", place_directory);
+    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                    "crash");
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA page_size = 512; VACUUM", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_read_that_fails_in_a_save_forgets_nothing(void **state)
+{
+    (void)state;
+    unsigned read = 1;
+    crash_vfs_register();
+    make_small_pages();
+    struct store *store = open_crash();
+    assert_non_null(store);
+    save(store, 1, 180, 180);
+    store_close(store);
+    while (status_with_failing_read(read) == EXIT_STATUS_DISK) {
+        read++;
+    }
+    assert_int_equal(status_with_failing_read(read), EXIT_SUCCESS);
+    printf("%u reads\n", read - 1);
+    assert_true(read > 10);
     crash_vfs_forget(place_directory);
 }
 
@@ -316,6 +420,7 @@ int main(void)
         WITH_PLACE(keys_outlive_their_rows),
         WITH_PLACE(what_is_undone_is_not_counted),
         WITH_PLACE(a_save_that_finds_no_room_forgets_nothing),
+        WITH_PLACE(a_read_that_fails_in_a_save_forgets_nothing),
         WITH_PLACE(another_base_brings_its_own_keys),
         WITH_PLACE(a_backup_has_the_keys_of_what_lies_under_its_log),
         WITH_PLACE(a_key_that_cannot_be_is_found),

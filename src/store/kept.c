@@ -10,33 +10,32 @@
 #include "core/keys.h"
 #include "store/internal.h"
 
-static int64_t number_of(struct store *store, const char *sql, uint64_t a,
-                         uint64_t b)
-{
-    int64_t value = 0;
-    sqlite3_stmt *statement = schema_prepare(store->writer, sql);
-    sqlite3_bind_int64(statement, 1, (int64_t)a);
-    sqlite3_bind_int64(statement, 2, (int64_t)b);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        value = sqlite3_column_int64(statement, 0);
-    }
-    sqlite3_finalize(statement);
-    return value;
-}
-
-/* One statement with up to two numbers. */
-static int run(struct store *store, const char *sql, uint64_t a, uint64_t b)
+/* One statement with up to two numbers.  Gives SQLite's code, and the index in
+ * column 0 of the first row; 0: there is none. */
+static int find(struct store *store, const char *sql, uint64_t a, uint64_t b,
+                raft_index *index)
 {
     sqlite3_stmt *statement = schema_prepare(store->writer, sql);
     sqlite3_bind_int64(statement, 1, (int64_t)a);
     sqlite3_bind_int64(statement, 2, (int64_t)b);
     int code = sqlite3_step(statement);
-    if (code != SQLITE_DONE) {
+    *index =
+        code == SQLITE_ROW ? (raft_index)sqlite3_column_int64(statement, 0) : 0;
+    if (code == SQLITE_ROW || code == SQLITE_DONE) {
+        code = SQLITE_OK;
+    } else {
         store->failure = sqlite3_system_errno(store->writer);
         code = sqlite3_extended_errcode(store->writer);
     }
     sqlite3_finalize(statement);
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    return code;
+}
+
+/* One that gives no rows. */
+static int run(struct store *store, const char *sql, uint64_t a, uint64_t b)
+{
+    raft_index none;
+    return find(store, sql, a, b, &none);
 }
 
 /* ---- at the start ------------------------------------------------------- */
@@ -78,15 +77,18 @@ static bool pack_rows(struct store *store, struct buf *packed, const char *sql,
 
 /* The newest committed entry with a key that need not be remembered, of those
  * whose rows are asked; 0: none. */
-static raft_index old_enough(struct store *store, raft_index commit)
+static bool old_enough(struct store *store, raft_index commit, raft_index *old,
+                       struct store_error *error)
 {
-    return (raft_index)number_of(
-        store,
-        "SELECT idx FROM log INDEXED BY log_keys"
-        " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
-        " AND idx > (SELECT value FROM state WHERE name = 'keys_upto')"
-        " ORDER BY idx DESC LIMIT 1 OFFSET ?",
-        commit, store->options.key_window);
+    int code =
+        find(store,
+             "SELECT idx FROM log INDEXED BY log_keys"
+             " WHERE key IS NOT NULL AND kind = 1 AND idx <= ?"
+             " AND idx > (SELECT value FROM state WHERE name = 'keys_upto')"
+             " ORDER BY idx DESC LIMIT 1 OFFSET ?",
+             commit, store->options.key_window, old);
+    return code == SQLITE_OK ||
+           schema_failed(store, store->writer, error, "it cannot be read");
 }
 
 bool kept_load(struct store *store, raft_index before,
@@ -94,9 +96,14 @@ bool kept_load(struct store *store, raft_index before,
 {
     struct raft_start *raft = &store->start.raft;
     struct buf packed = {0};
-    raft_index forgotten = state_still(store, "keys_forgotten");
-    raft_index upto = state_still(store, "keys_upto");
-    raft_index old = old_enough(store, raft->commit);
+    raft_index forgotten;
+    raft_index upto;
+    raft_index old;
+    if (!state_number(store, "keys_forgotten", 0, &forgotten, error) ||
+        !state_number(store, "keys_upto", 0, &upto, error) ||
+        !old_enough(store, raft->commit, &old, error)) {
+        return false;
+    }
     forgotten = old > forgotten ? old : forgotten;
     /* The tail brings its keys in any case, also more than are remembered. */
     forgotten = forgotten < before ? forgotten : before - 1;
@@ -130,10 +137,15 @@ static int forget_oldest(struct store *store)
     if (over <= 0) {
         return SQLITE_OK;
     }
-    raft_index last = (raft_index)number_of(
-        store, "SELECT idx FROM keys ORDER BY idx LIMIT 1 OFFSET ?",
-        (uint64_t)over - 1, 0);
-    int code = run(store, "DELETE FROM keys WHERE idx <= ?", last, 0);
+    raft_index last;
+    int code = find(store, "SELECT idx FROM keys ORDER BY idx LIMIT 1 OFFSET ?",
+                    (uint64_t)over - 1, 0, &last);
+    if (code == SQLITE_OK && last == 0) {
+        code = SQLITE_CORRUPT; /* there are not so many as were counted */
+    }
+    code = code != SQLITE_OK
+               ? code
+               : run(store, "DELETE FROM keys WHERE idx <= ?", last, 0);
     if (code == SQLITE_OK) {
         store->kept_count -= over;
         code = state_set_number(store, "keys_forgotten", last);

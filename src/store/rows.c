@@ -233,7 +233,13 @@ static int transaction(struct store *store, const struct node_save *save)
     int code = schema_run(store, STATEMENT_BEGIN);
     code = code != SQLITE_OK ? code : save_log(store, &save->log);
     code = code != SQLITE_OK ? code : save_state(store, save);
-    return code != SQLITE_OK ? code : schema_run(store, STATEMENT_COMMIT);
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    /* Whatever makes SQLite roll it back was seen, and ended it: a statement
+     * behind it would be a transaction of its own. */
+    assert(sqlite3_get_autocommit(store->writer) == 0);
+    return schema_run(store, STATEMENT_COMMIT);
 }
 
 static bool is_want_of_room(struct store *store, int code)

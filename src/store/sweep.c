@@ -42,22 +42,23 @@ void sweep_begin(struct store *store)
     store->page_bytes = sweep_number(store->writer, "PRAGMA page_size");
 }
 
-/* The last row of a slice; 0: there is none. */
-static raft_index end_of_slice(struct store *store)
+/* The last row of a slice; 0: there is none.  Gives SQLite's code. */
+static int end_of_slice(struct store *store, raft_index *last)
 {
-    raft_index last = 0;
     int64_t bytes = 0;
+    int code = SQLITE_ROW;
     sqlite3_stmt *rows =
         schema_prepare(store->writer, "SELECT idx, length(payload) FROM log"
                                       " WHERE idx <= ? ORDER BY idx LIMIT ?");
     sqlite3_bind_int64(rows, 1, (int64_t)store->sweep_upto);
     sqlite3_bind_int(rows, 2, SWEEP_SLICE_ROWS);
-    while (bytes < SLICE_BYTES && sqlite3_step(rows) == SQLITE_ROW) {
-        last = (raft_index)sqlite3_column_int64(rows, 0);
+    *last = 0;
+    while (bytes < SLICE_BYTES && (code = sqlite3_step(rows)) == SQLITE_ROW) {
+        *last = (raft_index)sqlite3_column_int64(rows, 0);
         bytes += sqlite3_column_int64(rows, 1);
     }
     sqlite3_finalize(rows);
-    return last;
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 static int run_slice(struct store *store, raft_index last)
@@ -83,8 +84,11 @@ static int run_slice(struct store *store, raft_index last)
 
 void sweep_slice(struct store *store)
 {
-    raft_index last = end_of_slice(store);
-    int code = last == 0 ? SQLITE_OK : run_slice(store, last);
+    raft_index last;
+    int code = end_of_slice(store, &last);
+    if (code == SQLITE_OK && last != 0) {
+        code = run_slice(store, last);
+    }
     if (code != SQLITE_OK) {
         rows_must_be_room(store, code);
     }
