@@ -249,8 +249,12 @@ void ctl_print_text(const struct resp_value *text, bool lines)
 
 bool ctl_flush(void)
 {
+    static bool told;
+
     if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return true;
-    ctl_complain("cannot write to standard output: %s", strerror(errno));
+    if (!told)
+        ctl_complain("cannot write to standard output: %s", strerror(errno));
+    told = true;
     return false;
 }

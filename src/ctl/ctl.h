@@ -106,7 +106,8 @@ bool ctl_value_is(const struct resp_value *value, const char *word);
  * feeds stay where it has `lines`. */
 void ctl_print_text(const struct resp_value *text, bool lines);
 
-/* All that was printed has reached standard output; else complains. */
+/* All that was printed has reached standard output; else complains, the first
+ * time. */
 bool ctl_flush(void);
 
 #endif

@@ -9,6 +9,7 @@
  * end every line is known: in the log, refused, uncertain, or never sent. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -267,6 +268,9 @@ enum ctl_status submit_lines(struct ctl *ctl)
     if (answer != CTL_DONE)
         return answer;
     interrupt_catch();
+    /* Nobody reads the indexes any more: what is under way is told all the
+     * same. */
+    signal(SIGPIPE, SIG_IGN);
     progress_start(&s.progress, input_size());
     submission_run(&s);
     progress_hide(&s.progress);
