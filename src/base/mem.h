@@ -15,7 +15,7 @@ enum exit_status {
     EXIT_STATUS_DAMAGED = 65,  /* what is on disk is damaged, or another's */
     EXIT_STATUS_SOFTWARE = 70, /* out of memory, a library that fails */
     EXIT_STATUS_ADDRESS = 71,  /* an address or a socket cannot be had */
-    EXIT_STATUS_DISK = 74,     /* the disk failed */
+    EXIT_STATUS_DISK = 74,     /* the disk failed, or the output */
     EXIT_STATUS_IN_USE = 75,   /* the data directory is in use */
     EXIT_STATUS_CONFIG = 78    /* the configuration */
 };

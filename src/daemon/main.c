@@ -1,6 +1,7 @@
 /* raftsc: the command line. */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -39,6 +40,17 @@ static int wrong_usage(const char *what)
     return EXIT_STATUS_USAGE;
 }
 
+/* The exit status of what only prints. */
+static int printed(void)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return EXIT_STATUS_OK;
+    }
+    fprintf(stderr, "raftsc: cannot write to standard output: %s\n",
+            strerror(errno));
+    return EXIT_STATUS_DISK;
+}
+
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct command_line *line)
 {
@@ -62,10 +74,10 @@ static int parse(int argc, char **argv, struct command_line *line)
             line->test = true;
         } else if (option == 'h') {
             fputs(usage, stdout);
-            return EXIT_STATUS_OK;
+            return printed();
         } else if (option == 'V') {
             puts("raftsc " PACKAGE_VERSION);
-            return EXIT_STATUS_OK;
+            return printed();
         } else {
             fputs(usage, stderr);
             return EXIT_STATUS_USAGE;
@@ -115,7 +127,7 @@ int main(int argc, char **argv)
     }
     if (line.test) {
         print_settings(&settings);
-        return EXIT_STATUS_OK;
+        return printed();
     }
     keep_freed_memory();
     umask(0027); /* what is in the data directory is not for everybody */

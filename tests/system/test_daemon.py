@@ -36,6 +36,13 @@ def test_a_configuration_is_checked_and_printed():
         lines = out.splitlines()
         assert "id = 3" in lines and "cluster = other" in lines
         assert "max-payload = 1MiB" in lines
+        with open("/dev/full", "wb") as full:
+            for options in (["-c", path, "-t"], ["--help"], ["--version"]):
+                done = subprocess.run([program("raftsc"), *options],
+                                      timeout=30, stdout=full, check=False,
+                                      stderr=subprocess.PIPE)
+                assert done.returncode == 74, options
+                assert b"standard output" in done.stderr
         status, _, said = run("-c", path, "-t", "-o", "max-payload=1TiB")
         assert status == 78 and "max-payload" in said
         status, _, said = run("-c", path + ".missing", "-t")
