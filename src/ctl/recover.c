@@ -162,13 +162,13 @@ static void add_number(struct table *table, uint64_t number)
     table_add(table, STYLE_PLAIN, text);
 }
 
-static void print_table(const struct recovery *recovery)
+static void print_table(const struct recovery *recovery,
+                        const struct screen *screen)
 {
     static const struct table_column columns[] = {
         {"DIRECTORY", false, true}, {"NODE", true, false},
         {"LAST TERM", true, false}, {"LAST", true, false},
         {"COMMIT", true, false},    {"", false, false}};
-    struct screen screen = screen_of_stdout();
     struct table *table = table_new(columns, 6);
 
     for (size_t i = 0; i < recovery->count; i++) {
@@ -182,7 +182,7 @@ static void print_table(const struct recovery *recovery)
         table_add(table, STYLE_PLAIN,
                   candidate == recovery->picked ? "picked" : "");
     }
-    table_print(table, &screen);
+    table_print(table, screen);
     table_free(table);
 }
 
@@ -215,7 +215,7 @@ static bool is_majority(const struct recovery *recovery,
     return given * 2 > raft_config_voters(config, next);
 }
 
-static void print_losses(const struct recovery *recovery)
+static void print_losses(const struct recovery *recovery, FILE *file)
 {
     const struct raft_start *raft = &recovery->picked->start->raft;
     const struct blob *newest = raft->configs[raft->config_count - 1].payload;
@@ -225,41 +225,50 @@ static void print_losses(const struct recovery *recovery)
         return; /* offline_start() has read it before */
     if (is_majority(recovery, &config, false) &&
         is_majority(recovery, &config, true)) {
-        puts("These directories are a majority: nothing that was committed is "
-             "lost, and\nstarting these nodes would do.");
+        fputs("These directories are a majority: nothing that was committed "
+              "is lost, and\nstarting these nodes would do.\n",
+              file);
         return;
     }
-    printf("May be lost: every entry behind %" PRIu64
-           " that only these nodes had:",
-           raft->last);
+    fprintf(file,
+            "May be lost: every entry behind %" PRIu64
+            " that only these nodes had:",
+            raft->last);
     for (size_t i = 0; i < config.count; i++) {
         const struct raft_member *member = &config.members[i];
 
         if (raft_config_votes(&config, member->id) &&
             !was_given(recovery, member->id, member->instance))
-            printf(" %" PRIu32 "=%s", member->id, member->address);
+            fprintf(file, " %" PRIu32 "=%s", member->id, member->address);
     }
-    puts("");
+    fputc('\n', file);
 }
 
+/* With --json standard output is for one object: who is asked sees the plan
+ * where the question is. */
 static void print_plan(const struct recovery *recovery,
-                       const struct raft_config *members)
+                       const struct raft_config *members, bool json)
 {
+    struct screen screen =
+        json ? (struct screen){.file = stderr} : screen_of_stdout();
+    FILE *file = screen.file;
     const struct raft_start *raft = &recovery->picked->start->raft;
 
-    print_table(recovery);
-    putchar('\n');
-    print_losses(recovery);
+    print_table(recovery, &screen);
+    fputc('\n', file);
+    print_losses(recovery, file);
     if (raft->last > raft->commit)
-        printf("Entries %" PRIu64 "..%" PRIu64
-               " may never have been committed; they will be.\n",
-               raft->commit + 1, raft->last);
-    printf("Node %" PRIu32 " begins a new epoch in term %" PRIu64
-           ", as the only voter%s.\n"
-           "The old nodes, and their directories, are refused for ever: "
-           "delete those.\n",
-           recovery->picked->id, recovery->term,
-           members->count > 1 ? "; the other members are its learners" : "");
+        fprintf(file,
+                "Entries %" PRIu64 "..%" PRIu64
+                " may never have been committed; they will be.\n",
+                raft->commit + 1, raft->last);
+    fprintf(file,
+            "Node %" PRIu32 " begins a new epoch in term %" PRIu64
+            ", as the only voter%s.\n"
+            "The old nodes, and their directories, are refused for ever: "
+            "delete those.\n",
+            recovery->picked->id, recovery->term,
+            members->count > 1 ? "; the other members are its learners" : "");
 }
 
 static void print_done(const struct ctl *ctl, const struct recovery *recovery,
@@ -334,8 +343,10 @@ enum ctl_status recover(struct ctl *ctl, const struct raft_config *members,
     for (size_t i = 0; i < count; i++)
         recovery.candidates[i].path = directories[i];
     if (choose(&recovery, members)) {
-        if (!ctl->options.json)
-            print_plan(&recovery, members);
+        bool asks = (ctl->options.given & OPTION_YES) == 0;
+
+        if (!ctl->options.json || asks)
+            print_plan(&recovery, members, ctl->options.json);
         if (confirm(ctl))
             status = change(ctl, &recovery, members, version);
     }

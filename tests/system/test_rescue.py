@@ -382,6 +382,18 @@ def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
         status, out, err = ctl("recover", "--members", members, *both,
                                said="no\n")
         assert status == 1 and "nothing was done" in err, (out, err)
+        status, out, err = ctl("--json", "recover", "--members", members,
+                               *both, said="no\n")
+        assert status == 1 and out == "", (out, err)
+        for line in ("picked", "a majority", "new epoch", "Type yes"):
+            assert line in err, err
+        asked = subprocess.run(
+            ["sh", "-c", 'exec "$@" >/dev/full', "sh", program("raftctl"),
+             "recover", "--members", members, *both], input=b"yes\n",
+            stderr=subprocess.PIPE, timeout=60, check=False)
+        assert asked.returncode == 1, asked
+        assert b"nothing was done" in asked.stderr, asked
+        assert b"Type yes" not in asked.stderr, asked
         assert look(kept.directory)["epoch"] == "0"
         before = look(kept.directory)
         out = ctl_ok("recover", "--members", members, *both, said="yes\n")
