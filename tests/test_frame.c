@@ -224,6 +224,31 @@ static void a_hello_comes_back_as_it_was(void **state)
     buf_free(&bytes);
 }
 
+static bool refusal_comes_back(raft_index index)
+{
+    struct out out = {0};
+    struct frame_refusal refusal = {
+        .code = FRAME_REFUSED_REMOVED, .text = "removed", .index = index};
+    struct frame_refusal back;
+    frame_write_refusal(&out, &refusal);
+    struct buf bytes = flat(&out);
+    struct frame frame = {.body = bytes.data + FRAME_HEAD_SIZE,
+                          .size = bytes.size - FRAME_HEAD_SIZE};
+    bool sound = frame_read_refusal(&frame, &back);
+    assert_true(!sound || back.index == index);
+    buf_free(&bytes);
+    return sound;
+}
+
+static void a_refusal_names_an_index_that_an_entry_can_have(void **state)
+{
+    (void)state;
+    assert_true(refusal_comes_back(17));
+    assert_true(refusal_comes_back(INT64_MAX));
+    assert_false(refusal_comes_back((raft_index)INT64_MAX + 1));
+    assert_false(refusal_comes_back(UINT64_MAX));
+}
+
 static void a_proposal_comes_back_with_its_options(void **state)
 {
     (void)state;
@@ -490,6 +515,7 @@ int main(void)
         cmocka_unit_test(every_type_comes_back_wherever_it_is_cut),
         cmocka_unit_test(a_hello_comes_back_as_it_was),
         cmocka_unit_test(an_append_comes_back_and_shares_large_payloads),
+        cmocka_unit_test(a_refusal_names_an_index_that_an_entry_can_have),
         cmocka_unit_test(a_proposal_comes_back_with_its_options),
         cmocka_unit_test(an_order_about_the_members_comes_back_with_its_words),
         cmocka_unit_test(an_answer_about_the_members_comes_back),

@@ -415,6 +415,7 @@ static void tell_commit(struct node *node, raft_index index)
     node->told = index;
     pending_told(node);
     birth_told(node);
+    greet_told(node);
     control_told(node);
     feed_wake(node);
     if (node->commit_save.at_us == 0) {

@@ -244,11 +244,20 @@ bool greet_check(struct node *node, const struct frame_hello *hello,
            check_copy(node, hello, refusal);
 }
 
+/* Of entries that are told here nobody knows better than this node. */
 void greet_refused(struct node *node, const struct frame_refusal *refusal)
 {
     if (refusal->code == FRAME_REFUSED_REMOVED &&
-        refusal->index > node->removed) {
+        refusal->index > node->removed && refusal->index > node->told) {
         node->removed = refusal->index;
+        node->peers_changed++;
+    }
+}
+
+void greet_told(struct node *node)
+{
+    if (node->removed != 0 && node->removed <= node->told) {
+        node->removed = 0;
         node->peers_changed++;
     }
 }

@@ -136,7 +136,8 @@ struct node {
     uint64_t waiting_made;  /* … and what it was when `waiting` was made */
     char waiting[512];      /* node_waiting(); "": nothing */
 
-    raft_index removed;  /* a member says: no member since this entry … */
+    raft_index removed;  /* a member says: no member since this entry, which
+                            is not told here yet; 0: nobody … */
     char unwelcome[256]; /* … or: with another data directory; "": nobody */
     struct raft_config bootstrap; /* the key: addresses to try; may be empty */
     uint64_t process;             /* random: which run of the program it is */
@@ -351,6 +352,8 @@ void birth_waiting(struct node *node, struct buf *buf);
 void birth_bootstrap(struct node *node, struct request *request,
                      const struct raft_config *config);
 void birth_told(struct node *node);
+/* In greet.c: node->told has moved up: what others say of it is no news. */
+void greet_told(struct node *node);
 
 /* ---- session.c, feed.c, events.c (apps) --------------------------------- */
 

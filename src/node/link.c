@@ -193,11 +193,12 @@ static const char *take_control_answer(struct node *node, struct link *link,
 }
 
 /* A dialled link hears a HELLO or a refusal, and nothing else; an accepted one
- * hears a HELLO first, and never again. */
+ * hears a HELLO first, and never again: what a stranger refuses is nothing to
+ * this node. */
 static const char *take_frame(struct node *node, struct link *link,
                               const struct frame *frame)
 {
-    if (frame->type == FRAME_REFUSAL) {
+    if (frame->type == FRAME_REFUSAL && (link->dialled || link->greeted)) {
         return take_refusal(node, link, frame);
     }
     if (!link->greeted) {

@@ -251,7 +251,7 @@ bool frame_read_refusal(const struct frame *frame,
     *refusal = (struct frame_refusal){.code = cursor_u16(&fixed)};
     bool text = read_text(&fixed, refusal->text, sizeof(refusal->text));
     refusal->index = cursor_left(&fixed) < 8 ? 0 : cursor_u64(&fixed);
-    return text && !fixed.bad;
+    return text && !fixed.bad && refusal->index <= UINT64_MAX / 2;
 }
 
 /* ---- messages ----------------------------------------------------------- */

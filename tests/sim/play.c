@@ -303,7 +303,8 @@ static const struct {
              {"stale", play_stale, 2},     {"stuck", play_stuck, 1},
              {"born", play_born, 0},       {"met", play_met, 0},
              {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0},
-             {"purpose", play_purpose, 0}};
+             {"purpose", play_purpose, 0}, {"stranger", play_stranger, 0},
+             {"slander", play_slander, 1}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 

@@ -2,6 +2,7 @@
  * not keep to the protocol. */
 #include <string.h>
 
+#include "app.h"
 #include "base/crc32c.h"
 #include "play.h"
 #include "wire/frame.h"
@@ -60,4 +61,91 @@ void play_purpose(struct world *world)
         world_fail(world, "play", "an answer ends its connection");
     }
     play_begin(world);
+}
+
+/* ---- refusals ----------------------------------------------------------- */
+
+static void write_removed(struct buf *buf, raft_index index)
+{
+    struct out out = {0};
+    struct out_span span;
+    struct frame_refusal refusal = {
+        .code = FRAME_REFUSED_REMOVED, .text = "removed", .index = index};
+    frame_write_refusal(&out, &refusal);
+    while (out_spans(&out, &span, 1) > 0) {
+        buf_append(buf, span.data, span.size);
+        out_drain(&out, span.size);
+    }
+    out_free(&out);
+}
+
+static bool is_ready(struct world *world, const struct host *host)
+{
+    (void)world;
+    struct buf buf = {0};
+    bool ready = node_ready(host->node, &buf);
+    buf_free(&buf);
+    return ready;
+}
+
+static bool is_not_ready(struct world *world, const struct host *host)
+{
+    return !is_ready(world, host);
+}
+
+/* Somebody connects, says this, and no more. */
+static void say(struct host *host, const struct buf *bytes)
+{
+    struct node_input input = {.type = NODE_INPUT_PEER_OPEN,
+                               .conn = host->next_conn};
+    host->next_conn += 2;
+    node_input(host->node, &input);
+    input.type = NODE_INPUT_BYTES;
+    input.data = bytes->data;
+    input.size = bytes->size;
+    node_input(host->node, &input);
+    host_wake(host);
+}
+
+/* Who has not said who it is cannot say that a node is no member. */
+void play_stranger(struct world *world)
+{
+    play_begin(world);
+    struct buf bytes = {0};
+    write_removed(&bytes, INT64_MAX);
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        say(&world->hosts[i], &bytes);
+        world_run(world, 100000);
+        if (!is_ready(world, &world->hosts[i])) {
+            world_fail(world, "play", "n%u heeds a stranger", i);
+        }
+    }
+    buf_free(&bytes);
+}
+
+/* Whoever answers says that it was removed a little later than is known. */
+static bool answer_removed(struct world *world, struct wire *wire,
+                           const struct host *from, const uint8_t *frame)
+{
+    (void)world;
+    const struct host *to = wire->end[0].host;
+    if (frame[TYPE_AT] != FRAME_HELLO || to == from || to->led) {
+        return false;
+    }
+    write_removed(&wire->end[0].bytes, to->commit + 20);
+    return true;
+}
+
+/* What a node is told of its removal it believes, and no longer than until it
+ * has that entry itself. */
+void play_slander(struct world *world)
+{
+    struct host *first = play_begin(world);
+    struct host *host = play_another(first);
+    app_go(world->apps[0], first);
+    world->loses = answer_removed;
+    play_cut(host, play_another(host));
+    play_await(world, is_not_ready, host, SOON_US, "it is idle");
+    world->loses = NULL;
+    play_await(world, is_ready, host, LONG_US, "it is ready again");
 }
