@@ -192,14 +192,17 @@ static enum ctl_status measure(const struct ctl *ctl,
                                const struct status *status,
                                const struct bench_plan *plan)
 {
-    struct bench_result *result = x_calloc(1, sizeof(*result));
     struct screen screen = screen_of_stdout();
+    struct bench_result *result;
     enum ctl_status answer;
     bool begun;
 
     if (!ctl->options.json)
         print_header(status, plan, stdout);
-    ctl_flush();
+    /* Where nobody can read the figures nothing is measured. */
+    if (!ctl_flush())
+        return CTL_REFUSED;
+    result = x_calloc(1, sizeof(*result));
     begun = bench_run(plan, result);
     if (begun && ctl->options.json)
         bench_print_json(plan, result, stdout);

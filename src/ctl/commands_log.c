@@ -124,12 +124,11 @@ static enum ctl_status follow_push(struct ctl *ctl,
     if (push->type == RESP_ERROR)
         return ctl_refused(push);
     if ((push->type != RESP_ARRAY && push->type != RESP_PUSH) ||
-        push->count == 0)
+        push->count == 0 || fields[0].type != RESP_BULK)
         return ctl_strange(CTL_READS);
     if (!ctl_value_is(&fields[0], "entry")) {
         ctl_complain("passed over a push of the kind '%.*s'",
-                     (int)fields[0].size,
-                     fields[0].data == NULL ? "" : fields[0].data);
+                     (int)fields[0].size, fields[0].data);
         return CTL_DONE;
     }
     if (!entry_read(fields + 1, push->count - 1, &entry))

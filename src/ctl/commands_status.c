@@ -210,7 +210,7 @@ enum ctl_status run_watch(struct ctl *ctl, char **arguments, size_t count)
 {
     bool live = isatty(STDOUT_FILENO) && !ctl->options.json;
     enum ctl_status answer;
-    char trouble[512];
+    char trouble[CTL_COMPLAINT_SIZE];
 
     (void)arguments;
     (void)count;

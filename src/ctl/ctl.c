@@ -10,14 +10,13 @@
 #include "ctl/progress.h"
 
 #define ASK_WORDS_MAX 1024
-#define COMPLAINT_SIZE 2048
 
-static char complaint[COMPLAINT_SIZE];
+static char complaint[CTL_COMPLAINT_SIZE];
 static bool complaints_held;
 
 void ctl_complain(const char *format, ...)
 {
-    char text[COMPLAINT_SIZE];
+    char text[CTL_COMPLAINT_SIZE];
     va_list arguments;
 
     va_start(arguments, format);

@@ -40,7 +40,8 @@ void ctl_complain(const char *format, ...)
 /* From here on complaints are kept instead of printed (true), the newest one
  * in the end, or printed again (false).  For a picture that owns the screen. */
 void ctl_complain_hold(bool hold);
-/* The newest one that was kept; empty: none. */
+/* The newest one that was kept; empty: none.  A longer one is cut. */
+#define CTL_COMPLAINT_SIZE 2048
 const char *ctl_complaint(void);
 
 /* Connects where that has not been done.  Anything but CTL_DONE is printed. */
