@@ -20,6 +20,8 @@
 #define STOP_US ((uint64_t)3 * 1000 * 1000)
 /* … and then for a disk that is at work, which may hang. */
 #define STOP_DISK_US ((uint64_t)3 * 1000 * 1000)
+/* What systemd had no room for is tried again so soon. */
+#define NOTIFY_US ((uint64_t)100 * 1000)
 /* Turns in a row before the sockets are looked at again. */
 #define TURNS_MAX 8
 
@@ -139,8 +141,11 @@ static void turn(struct loop *loop)
     } while (node_wants_turn(loop->node) && turns < TURNS_MAX);
     bool more = node_wants_turn(loop->node) || !list_empty(&loop->dead) ||
                 !list_empty(&loop->failed_dials);
-    set_deadline(loop, now.mono_us, more ? 0 : at_us);
     tell_status(loop);
+    if (!notify_flush(&loop->notify) && at_us > now.mono_us + NOTIFY_US) {
+        at_us = now.mono_us + NOTIFY_US;
+    }
+    set_deadline(loop, now.mono_us, more ? 0 : at_us);
 }
 
 /* ---- callbacks ---------------------------------------------------------- */

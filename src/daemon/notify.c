@@ -1,5 +1,6 @@
 #include "daemon/notify.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,36 +70,59 @@ void notify_close(struct notify *notify)
     }
 }
 
-static void tell(const struct notify *notify, const char *text)
+enum message { READY, STATUS, STOPPING, WATCHDOG, MESSAGES };
+
+/* False: there is no room for it now. */
+static bool tell(const struct notify *notify, enum message which)
+{
+    static const char *const words[MESSAGES] = {
+        "READY=1", "STATUS=", "STOPPING=1", "WATCHDOG=1"};
+    char text[160];
+    int size = snprintf(text, sizeof(text), "%s%s", words[which],
+                        which == STATUS ? notify->status : "");
+    /* Whoever does not listen does not want to know. */
+    return send(notify->fd, text, (size_t)size, MSG_NOSIGNAL) >= 0 ||
+           (errno != EAGAIN && errno != ENOBUFS && errno != EINTR);
+}
+
+bool notify_flush(struct notify *notify)
+{
+    for (int i = 0; notify->fd >= 0 && i < MESSAGES; i++) {
+        if (notify->due[i] && !tell(notify, (enum message)i)) {
+            return false;
+        }
+        notify->due[i] = false;
+    }
+    return true;
+}
+
+static void note(struct notify *notify, enum message which)
 {
     if (notify->fd >= 0) {
-        ssize_t sent = send(notify->fd, text, strlen(text), MSG_NOSIGNAL);
-        (void)sent; /* whoever does not listen does not want to know */
+        notify->due[which] = true;
+        notify_flush(notify);
     }
 }
 
 void notify_ready(struct notify *notify)
 {
-    tell(notify, "READY=1");
+    note(notify, READY);
 }
 
 void notify_stopping(struct notify *notify)
 {
-    tell(notify, "STOPPING=1");
+    note(notify, STOPPING);
 }
 
 void notify_alive(struct notify *notify)
 {
-    tell(notify, "WATCHDOG=1");
+    note(notify, WATCHDOG);
 }
 
 void notify_status(struct notify *notify, const char *status)
 {
-    if (notify->fd < 0 || strcmp(status, notify->status) == 0) {
-        return;
+    if (notify->fd >= 0 && strcmp(status, notify->status) != 0) {
+        snprintf(notify->status, sizeof(notify->status), "%s", status);
+        note(notify, STATUS);
     }
-    char text[160];
-    snprintf(notify->status, sizeof(notify->status), "%s", status);
-    snprintf(text, sizeof(text), "STATUS=%s", notify->status);
-    tell(notify, text);
 }

@@ -247,6 +247,35 @@ def test_systemd_is_told():
                 heard.add(listener.recv(1000))
 
 
+def test_systemd_is_told_once_it_has_room():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+        path = os.path.join(cluster.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(30)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+                filler.setblocking(False)
+                count = 0
+                try:
+                    while True:
+                        filler.sendto(b"x", path)
+                        count += 1
+                except BlockingIOError:
+                    pass
+                os.environ["NOTIFY_SOCKET"] = path
+                try:
+                    node.start()
+                finally:
+                    del os.environ["NOTIFY_SOCKET"]
+                until("leader", cluster.leader_now)
+                for _ in range(count):
+                    assert listener.recv(1000) == b"x"
+            assert listener.recv(1000) == b"READY=1"
+            while not listener.recv(1000).startswith(b"STATUS=leader"):
+                pass
+
+
 def test_one_client_too_many_is_told_so():
     with Cluster(1, max_clients="2") as cluster:
         node = cluster.nodes[0].wait_answers()
