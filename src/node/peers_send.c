@@ -20,6 +20,15 @@ static struct link *way_and_back(const struct node *node, raft_id id)
     return back ? way_to(node, id) : NULL;
 }
 
+/* Also where much waits: they are small, and no more than was asked; whoever
+ * waits for one has perhaps no time limit.  Without a link it has heard that
+ * the answer is lost. */
+static struct link *way_of_answers(const struct node *node, raft_id id)
+{
+    const struct peer *peer = peers_find(node, id);
+    return peer != NULL && peer->state == PEER_UP ? peer->link : NULL;
+}
+
 static bool is_answer(const struct raft_message *message)
 {
     switch (message->type) {
@@ -76,7 +85,7 @@ void peers_forward_answer(struct node *node, raft_id to,
                           const struct frame_forward_answer *items,
                           size_t count)
 {
-    struct link *link = way_to(node, to);
+    struct link *link = way_of_answers(node, to);
     if (link != NULL) {
         frame_write_forward_answers(&link->out, link->version, items, count);
     }
@@ -95,12 +104,9 @@ bool peers_control(struct node *node, raft_id to,
 void peers_control_answer(struct node *node, raft_id to,
                           const struct frame_control_answer *answer)
 {
-    /* Also where much waits: they are few, and whoever waits for one has no
-     * time limit.  Without a link it has heard that the answer is lost. */
-    const struct peer *peer = peers_find(node, to);
-    if (peer != NULL && peer->state == PEER_UP) {
-        frame_write_control_answer(&peer->link->out, peer->link->version,
-                                   answer);
+    struct link *link = way_of_answers(node, to);
+    if (link != NULL) {
+        frame_write_control_answer(&link->out, link->version, answer);
     }
 }
 

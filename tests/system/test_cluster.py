@@ -210,6 +210,18 @@ def test_a_node_with_a_wiped_disk_is_refused_and_says_so():
         submit(cluster.leader(), b"after")
 
 
+def test_what_fills_a_connection_is_answered_to_whom_forwarded_it():
+    with Cluster(3, max_payload="32MiB", max_pending="128MiB",
+                 election_timeout="3s") as cluster:
+        cluster.leader()
+        follower = cluster.follower()
+        first = submit(follower, b"before")
+        index = follower.call("SUBMIT", b"x" * (17 << 20), "TIMEOUT", 0)
+        assert index > first, index
+        assert [len(p) for _, p in cluster.settle().values()] == [
+            6, 17 << 20, 7]
+
+
 def test_a_single_node_works_alone_from_its_birth_on():
     with Cluster(1, bootstrap=None) as cluster:
         node = cluster.nodes[0].wait_answers()
