@@ -22,6 +22,7 @@ struct listener {
     int fd;
     bool peers;
     bool resting;
+    bool told; /* that it rests; once, until it has accepted again */
     struct event *event;
     struct event *rest_event;
     char path[108]; /* of a Unix socket: removed at the end */
@@ -41,9 +42,12 @@ static void on_rested(evutil_socket_t fd, short what, void *context)
 static void rest(struct listener *listener)
 {
     struct timeval while_us = {.tv_usec = REST_US};
-    log_line(LOG_LEVEL_WARNING,
-             "no more connections can be accepted for now: %s",
-             strerror(errno));
+    if (!listener->told) {
+        log_line(LOG_LEVEL_WARNING,
+                 "no more connections of %s can be accepted for now: %s",
+                 listener->peers ? "nodes" : "apps", strerror(errno));
+    }
+    listener->told = true;
     listener->resting = true;
     event_del(listener->event);
     evtimer_add(listener->rest_event, &while_us);
@@ -62,6 +66,7 @@ static void on_connect(evutil_socket_t fd, short what, void *context)
         }
         return;
     }
+    listener->told = false;
     if (listener->peers) {
         peer_socket_options(&loop->settings, accepted);
     }

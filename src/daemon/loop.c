@@ -22,6 +22,8 @@
 #define STOP_DISK_US ((uint64_t)3 * 1000 * 1000)
 /* What systemd had no room for is tried again so soon. */
 #define NOTIFY_US ((uint64_t)100 * 1000)
+/* Descriptors that are kept from apps, for nodes, strangers, HTTP and files. */
+#define OWN_FILES ((uint64_t)256)
 /* Turns in a row before the sockets are looked at again. */
 #define TURNS_MAX 8
 
@@ -300,7 +302,7 @@ static bool make_node(struct loop *loop, int *status)
                            .pause = net_pause,
                            .dial = net_dial,
                            .note = net_note};
-    struct node_settings settings = parameters_for_node(&loop->settings);
+    struct node_settings settings = parameters_for_node(loop);
     char why[256];
     loop->node =
         node_new(&settings, store_start(loop->store), store_node(loop->store),
@@ -331,14 +333,20 @@ static bool listen_all(struct loop *loop, int *status)
     return loop->http != NULL;
 }
 
-/* As many connections as the system allows. */
-static void raise_limit(void)
+/* As many connections as the system allows; apps that take all that they may
+ * have leave enough for the other nodes. */
+static void raise_limit(struct loop *loop)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0};
+    loop->files_max = UINT64_MAX;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+        loop->files_max = limit.rlim_cur;
     }
+    loop->clients_max = loop->files_max < OWN_FILES * 2
+                            ? loop->files_max / 2
+                            : loop->files_max - OWN_FILES;
 }
 
 static void end_at_once(int number)
@@ -384,7 +392,7 @@ static struct event_base *new_base(void)
 static bool start(struct loop *loop, int *status)
 {
     catch_early_signals();
-    raise_limit();
+    raise_limit(loop);
     notify_open(&loop->notify);
     loop->base = new_base();
     loop->buffer = x_malloc(CONNECTION_READ_MAX);

@@ -37,6 +37,9 @@ struct loop {
     struct list failed_dials;
     node_conn next_number; /* odd */
     uint8_t *buffer;       /* CONNECTION_READ_MAX bytes, for every read */
+    uint64_t files_max;    /* descriptors that the system allows … */
+    uint64_t clients_max;  /* … and how many of them are for apps */
+    uint64_t clients_told; /* the max-clients that is known to be too many */
     bool stopping;
     uint64_t stop_by_us;
 };

@@ -18,8 +18,29 @@ static const char *absolute(const char *path)
     return realpath(path, whole) == NULL ? path : whole;
 }
 
-struct node_settings parameters_for_node(const struct settings *settings)
+/* As many clients as there can be.  Each change of what is wanted in vain is
+ * logged once. */
+static uint64_t clients_of(struct loop *loop)
 {
+    uint64_t wanted = loop->settings.max_clients;
+    if (wanted <= loop->clients_max) {
+        return wanted;
+    }
+    if (wanted != loop->clients_told) {
+        log_line(LOG_LEVEL_WARNING,
+                 "max-clients is %llu, but at most %llu apps can connect: the "
+                 "system's limit is %llu open files (RLIMIT_NOFILE)",
+                 (unsigned long long)wanted,
+                 (unsigned long long)loop->clients_max,
+                 (unsigned long long)loop->files_max);
+    }
+    loop->clients_told = wanted;
+    return loop->clients_max;
+}
+
+struct node_settings parameters_for_node(struct loop *loop)
+{
+    const struct settings *settings = &loop->settings;
     return (struct node_settings){
         .id = settings->id,
         .cluster = settings->cluster,
@@ -34,7 +55,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
         .catch_up_us = settings->catch_up_us,
         .disk_stall_us = settings->disk_stall_us,
         .max_payload = settings->max_payload,
-        .max_clients = settings->max_clients,
+        .max_clients = clients_of(loop),
         .max_pending_bytes = settings->max_pending,
         .cache_bytes = settings->cache_size,
         .keep_unacked = settings->keep_unacked,
@@ -50,7 +71,7 @@ struct node_settings parameters_for_node(const struct settings *settings)
 
 static void apply(struct loop *loop)
 {
-    struct node_settings settings = parameters_for_node(&loop->settings);
+    struct node_settings settings = parameters_for_node(loop);
     log_set(loop->settings.log_level, loop->settings.log_format);
     node_set(loop->node, &settings);
 }

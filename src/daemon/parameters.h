@@ -4,8 +4,9 @@
 
 #include "daemon/loop.h"
 
-/* What the node needs of them; its texts are those of *settings. */
-struct node_settings parameters_for_node(const struct settings *settings);
+/* What the node needs of the loop's settings, whose texts it has.  Where the
+ * system does not let it have as many clients as they say, the log is told. */
+struct node_settings parameters_for_node(struct loop *loop);
 
 struct node_parameters parameters_of(struct loop *loop);
 

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -285,6 +286,72 @@ def test_one_client_too_many_is_told_so():
             with Client(node.socket) as third:
                 text = str(third.reply())
             assert text == "ERR max number of clients reached", text
+
+
+def lowest_free_descriptor(node):
+    taken = {int(name) for name in os.listdir(
+        "/proc/%d/fd" % node.process.pid)}
+    return next(fd for fd in range(len(taken) + 1) if fd not in taken)
+
+
+def test_the_limit_of_descriptors_bounds_the_clients():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+        with open(node.log, "ab") as log:
+            node.process = subprocess.Popen(
+                ["sh", "-c", 'ulimit -n 64 && exec "$0" -c "$1"',
+                 program("raftsc"), node.conf],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        node.wait_answers()
+        assert "max-clients is 1024, but at most 32 apps can connect: the " \
+            "system's limit is 64 open files" in last_line(node)
+
+        def admitted():
+            """A client, once those of before are known to be gone."""
+            client = node.client()
+            client.send("PING")
+            if client.reply() == "PONG":
+                return client
+            client.close()
+            return None
+
+        clients = [until("there is room", admitted) for _ in range(32)]
+        with Client(node.socket) as one_more:
+            assert "max number of clients" in str(one_more.reply())
+        for client in clients:
+            client.close()
+        assert "can be accepted" not in last_line(node)
+
+
+def test_a_want_of_descriptors_is_logged_once():
+    with Cluster(1) as cluster:
+        node = cluster.nodes[0].wait_answers()
+        until("leader", cluster.leader_now)
+
+        def uptime():
+            return int(keeper.call("INFO").decode().split(
+                "uptime_in_seconds:")[1].split()[0])
+
+        def said():
+            return last_line(node).count("no more connections of apps can")
+
+        def limit(soft):
+            resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE,
+                             (soft, before[1]))
+
+        with node.client() as keeper:
+            keeper.call("PING")
+            before = resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE)
+            for times in (1, 2):
+                limit(lowest_free_descriptor(node))
+                with node.client() as late:
+                    late.send("PING")
+                    until("it is said", lambda: said() == times)
+                    begun = uptime()
+                    until("some rests are over", lambda: uptime() > begun + 1)
+                    assert said() == times
+                    limit(before[0])
+                    assert late.reply() == "PONG"
 
 
 def test_a_reader_that_never_reads_slows_nobody_and_costs_little():
