@@ -260,7 +260,7 @@ static void a_missing_or_senseless_snapshot_is_found(void **state)
                 "UPDATE state SET value = 77 WHERE name = 'snapshot_term'");
     assert_non_null(strstr(verify(place_directory), "has another term"));
     place_saved("UPDATE state SET value = 'x' WHERE name = 'snapshot_sha256'");
-    assert_non_null(strstr(verify(place_directory), "which snapshot"));
+    assert_non_null(strstr(verify(place_directory), "snapshot_sha256"));
     unlink(path);
     place_clear();
     fill(20);

@@ -26,7 +26,8 @@ struct walk {
     bool inside; /* an image is being looked at */
 };
 
-static struct store *open_as(const char *directory, raft_id id)
+static struct store *try_open(const char *directory, raft_id id,
+                              struct store_error *error)
 {
     struct store_options options = {.directory = directory,
                                     .id = id,
@@ -37,8 +38,13 @@ static struct store *open_as(const char *directory, raft_id id)
                                     .vfs = "crash",
                                     .checkpoint_pages = 25,
                                     .instance_seed = 77};
+    return store_open(&options, error);
+}
+
+static struct store *open_as(const char *directory, raft_id id)
+{
     struct store_error error = {0};
-    struct store *store = store_open(&options, &error);
+    struct store *store = try_open(directory, id, &error);
     if (store == NULL) {
         fprintf(stderr, "%s\n", error.text);
     }
@@ -291,6 +297,20 @@ static void a_failed_sync_is_final_wherever_it_fails(void **state)
 
 /* ---- a read that fails -------------------------------------------------- */
 
+static void crash_sql(const char *sql)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/raft.db", live);
+    assert_int_equal(sqlite3_open_v2(path, &db,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                     "crash"),
+                     SQLITE_OK);
+    assert_true(checksum_define(db));
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void a_failed_read_is_not_taken_for_damage(void **state)
 {
     (void)state;
@@ -316,21 +336,77 @@ static void a_failed_read_is_not_taken_for_damage(void **state)
     remove_directories();
 }
 
-/* ---- a restored directory ----------------------------------------------- */
-
-static void crash_sql(const char *sql)
+/* What a start has found, apart from what model_matches() compares. */
+static struct digest found_at_start(const struct store *store)
 {
-    char path[128];
-    sqlite3 *db;
-    snprintf(path, sizeof(path), "%s/raft.db", live);
-    assert_int_equal(sqlite3_open_v2(path, &db,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                                     "crash"),
-                     SQLITE_OK);
-    assert_true(checksum_define(db));
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    const struct raft_start *raft = &store_start(store)->raft;
+    struct buf found = {0};
+    buf_append(&found, raft->keys, raft->keys_size);
+    buf_append(&found, raft->others, raft->other_count * sizeof(raft_index));
+    buf_append(&found, raft->runs, raft->run_count * sizeof(struct raft_run));
+    for (size_t i = 0; i < raft->config_count; i++) {
+        const struct raft_config_entry *config = &raft->configs[i];
+        buf_append(&found, &config->index, sizeof(config->index));
+        buf_append(&found, config->payload->data, config->payload->size);
+    }
+    for (size_t i = 0; i < raft->tail_count; i++) {
+        buf_append(&found, raft->tail[i].chain.bytes, DIGEST_SIZE);
+    }
+    struct digest digest = digest_of(found.data, found.size);
+    buf_free(&found);
+    return digest;
 }
+
+/* One that fails to read knows nothing: it neither begins with less than there
+ * is, nor calls it damaged.  SQLite keeps so few pages that it reads most of
+ * them more than once. */
+static void a_read_that_fails_fails_the_start(void **state)
+{
+    (void)state;
+    static struct model model;
+    struct store_error error = {0};
+    struct prng prng;
+    unsigned read = 0;
+    unsigned refused = 0;
+    bool failed = true;
+    make_directories();
+    crash_sql("PRAGMA page_size = 512; VACUUM; PRAGMA default_cache_size = 1");
+    prng_seed(&prng, 8);
+    model =
+        (struct model){.vote = RAFT_ID_NONE, .cuts = true, .installs = true};
+    struct store *store = open_in(live);
+    for (int i = 0; i < 2 * SAVES; i++) {
+        struct node_save save;
+        model_next(&prng, &model, &save);
+        assert_int_equal(model_save(store, &save), NODE_SAVE_OK);
+        raft_save_clear(&save.log);
+    }
+    store_close(store);
+    store = open_in(live);
+    struct digest found = found_at_start(store);
+    store_close(store);
+    while (failed) {
+        crash_vfs_fail_read(++read);
+        store = try_open(live, 1, &error);
+        failed = !crash_vfs_fail_read(0);
+        assert_true(store != NULL || error.status == EXIT_STATUS_DISK);
+        refused += store == NULL;
+        if (store != NULL) {
+            assert_true(digest_equal(found_at_start(store), found));
+            assert_true(model_matches(store, &model));
+        }
+        store_close(store);
+    }
+    printf("%u of %u reads\n", refused, read - 1);
+    assert_true(refused > 100);
+    store = open_in(live);
+    assert_true(digest_equal(found_at_start(store), found));
+    assert_true(model_matches(store, &model));
+    store_close(store);
+    remove_directories();
+}
+
+/* ---- a restored directory ----------------------------------------------- */
 
 /* Whenever its first start is cut off, the next one makes this node, and
  * nobody else, the voter of the same epoch. */
@@ -444,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_survived_at_every_write),
         cmocka_unit_test(a_failed_sync_is_final_wherever_it_fails),
         cmocka_unit_test(a_failed_read_is_not_taken_for_damage),
+        cmocka_unit_test(a_read_that_fails_fails_the_start),
         cmocka_unit_test(
             the_first_start_after_a_restore_can_be_cut_off_anywhere),
         cmocka_unit_test(an_upgrade_can_be_cut_off_anywhere),

@@ -59,7 +59,7 @@ static struct node_file_answer ask(struct store *store,
     return poll_store(store).file;
 }
 
-static struct store *open_in(const char *directory)
+static struct store *try_open(const char *directory, struct store_error *error)
 {
     struct store_options options = {.directory = directory,
                                     .id = 1,
@@ -71,8 +71,13 @@ static struct store *open_in(const char *directory)
                                     .list = crash_vfs_list,
                                     .chunk_bytes = CHUNK,
                                     .instance_seed = 77};
+    return store_open(&options, error);
+}
+
+static struct store *open_in(const char *directory)
+{
     struct store_error error = {0};
-    struct store *store = store_open(&options, &error);
+    struct store *store = try_open(directory, &error);
     if (store == NULL) {
         fprintf(stderr, "%s\n", error.text);
     }
@@ -457,6 +462,73 @@ static void what_is_damaged_is_found(void **state)
     store_close(store);
 }
 
+/* SQLite keeps so few pages of raft.db that it reads most of them more than
+ * once. */
+static void keep_few_pages(void)
+{
+    char path[60];
+    sqlite3 *db;
+    snprintf(path, sizeof(path), "%s/raft.db", live);
+    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                    "crash");
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA page_size = 512; VACUUM;"
+                                  "PRAGMA default_cache_size = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_read_that_fails_at_a_start_costs_no_snapshot(void **state)
+{
+    (void)state;
+    struct store_error error = {0};
+    unsigned read = 0;
+    unsigned refused = 0;
+    bool failed = true;
+    keep_few_pages();
+    struct store *store = open_in(live);
+    struct node_snapshot snapshot = make(store, 1, false);
+    name(store, &snapshot);
+    store_close(store);
+    while (failed) {
+        crash_vfs_fail_read(++read);
+        store = try_open(live, &error);
+        failed = !crash_vfs_fail_read(0);
+        assert_true(store != NULL || error.status == EXIT_STATUS_DISK);
+        refused += store == NULL;
+        store_close(store);
+        assert_int_equal(files_in(live).databases, 1);
+        store = open_in(live);
+        assert_int_equal(store_start(store)->snapshot.index, 1);
+        check_bytes(store, &snapshot);
+        store_close(store);
+    }
+    printf("%u of %u reads\n", refused, read - 1);
+    assert_true(refused > 20);
+}
+
+static void a_read_that_fails_is_no_damage(void **state)
+{
+    (void)state;
+    unsigned read = 0;
+    enum node_file_result result = NODE_FILE_FAILED;
+    struct store *store = open_in(live);
+    struct node_snapshot snapshot = make(store, 1, false);
+    name(store, &snapshot);
+    store_close(store);
+    while (result == NODE_FILE_FAILED) {
+        store = open_in(live);
+        crash_vfs_fail_read(++read);
+        result = verify(store, &snapshot);
+        crash_vfs_fail_read(0);
+        store_close(store);
+    }
+    printf("%u reads\n", read - 1);
+    assert_int_equal(result, NODE_FILE_OK);
+    assert_true(read > 2);
+}
+
 /* Of the real disk, which nobody has to fill for that. */
 static void what_will_find_no_room_is_not_begun(void **state)
 {
@@ -516,6 +588,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_as_announced_is_dropped,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_damaged_is_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            a_read_that_fails_at_a_start_costs_no_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_read_that_fails_is_no_damage, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_will_find_no_room_is_not_begun,
                                         setup, teardown),

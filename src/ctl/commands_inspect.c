@@ -223,9 +223,8 @@ static enum ctl_status inspect_all(struct ctl *ctl, struct offline *offline,
     struct store_error error;
     struct look look = {.path = path, .start = offline_start(offline, &error)};
 
-    if (look.start == NULL)
+    if (look.start == NULL || !offline_about(offline, &look.about, &error))
         return ctl_store_failed(&error);
-    offline_about(offline, &look.about);
     if (ctl->options.json)
         inspect_json(&look);
     else

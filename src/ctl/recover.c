@@ -50,11 +50,11 @@ static bool look_at(struct candidate *candidate)
     candidate->offline = offline_open(candidate->path, &error);
     if (candidate->offline != NULL)
         candidate->start = offline_start(candidate->offline, &error);
-    if (candidate->start == NULL) {
+    if (candidate->start == NULL ||
+        !offline_about(candidate->offline, &about, &error)) {
         ctl_complain("%s", error.text);
         return false;
     }
-    offline_about(candidate->offline, &about);
     if (about.is_backup)
         return refuse(candidate, "is a backup: restore makes a directory of "
                                  "it");

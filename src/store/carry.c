@@ -159,8 +159,8 @@ static bool end_chunks(struct chunks *chunks)
 static bool describes(sqlite3 *db, const struct node_snapshot *snapshot)
 {
     struct node_snapshot said;
-    snapshot_describe(db, &said);
-    return said.index == snapshot->index && said.term == snapshot->term &&
+    return snapshot_describe(db, &said) == SQLITE_OK &&
+           said.index == snapshot->index && said.term == snapshot->term &&
            said.size == snapshot->size &&
            memcmp(said.sha256, snapshot->sha256, SHA256_SIZE) == 0;
 }

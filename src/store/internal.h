@@ -169,7 +169,12 @@ bool schema_failed(const struct store *store, sqlite3 *db,
 bool schema_damaged(const struct store *store, struct store_error *error,
                     const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same where the connection says whether a read failed. */
+bool schema_unread(const struct store *store, struct store_error *error);
 sqlite3_stmt *schema_prepare(sqlite3 *db, const char *sql);
+/* What a query of one number gives; `none` where it gives no row, or no
+ * number.  SQLite's code. */
+int schema_number(sqlite3 *db, const char *sql, int64_t none, int64_t *value);
 /* One of the writer's statements, with what is bound to it; SQLite's code. */
 int schema_run(struct store *store, enum statement which);
 /* All frames of the WAL into the database, synced; SQLite's code.  SQLITE_OK:
@@ -200,8 +205,10 @@ bool checksum_define(sqlite3 *db);
     "INSERT OR REPLACE INTO state SELECT column1, column2,"                    \
     " raft_checksum(column1, column2) FROM (VALUES " rows ");"
 
-/* A text.  False: there is none, and *text is empty. */
-bool state_text(struct store *store, const char *name, char *text, size_t size);
+/* A text, "" where there is none.  False, here and below: it cannot be read,
+ * or is not what must be there, and *error says which. */
+bool state_text(struct store *store, const char *name, char *text, size_t size,
+                bool *there, struct store_error *error);
 /* What must be there: a number, or `none` where that is not 0 and NULL is
  * there; bytes in hexadecimal; a number in hexadecimal. */
 bool state_number(struct store *store, const char *name, uint64_t none,
@@ -278,7 +285,8 @@ void sweep_begin(struct store *store);
 void sweep_moved(struct store *store, raft_index base);
 /* While sweep_due: some rows go. */
 void sweep_slice(struct store *store);
-/* What a query of one number gives. */
+/* What a query of one number gives, for those to whom a failure is as good as
+ * 0. */
 int64_t sweep_number(sqlite3 *db, const char *sql);
 
 /* ---- load.c ------------------------------------------------------------- */
@@ -307,15 +315,16 @@ void snapshot_path(const struct store *store, uint64_t file,
                    char path[SNAPSHOT_PATH_SIZE]);
 void snapshot_unlink(const struct store *store, uint64_t file);
 void snapshot_unlink_journal(const struct store *store, uint64_t file);
-/* The number that a query of one value gives; 0: none. */
+/* The number that a query of one value gives; 0: none, or it cannot be read. */
 uint64_t snapshot_number(sqlite3 *db, const char *sql);
 /* A file that is whole, to be read; the caller closes it, whatever came of it.
  * Gives SQLite's code. */
 int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db);
-/* A number of its table `snapshot`; 0: none. */
-uint64_t snapshot_named(sqlite3 *db, const char *name);
-/* What it says that it is; index 0 where it says nothing. */
-void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot);
+/* A number of its table `snapshot`; 0: none.  Gives SQLite's code. */
+int snapshot_named(sqlite3 *db, const char *name, uint64_t *value);
+/* What it says that it is; index 0 where it says nothing.  Gives SQLite's
+ * code. */
+int snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot);
 /* Which one raft.db names, into store->start. */
 bool snapshot_load(struct store *store, struct store_error *error);
 /* Whatever is neither valid nor to be gone on with is removed. */

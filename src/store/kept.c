@@ -71,8 +71,7 @@ static bool pack_rows(struct store *store, struct buf *packed, const char *sql,
     if (bad != 0) {
         return no_key(store, bad, error);
     }
-    return code == SQLITE_DONE ||
-           schema_failed(store, store->writer, error, "it cannot be read");
+    return code == SQLITE_DONE || schema_unread(store, error);
 }
 
 /* The newest committed entry with a key that need not be remembered, of those
@@ -87,8 +86,7 @@ static bool old_enough(struct store *store, raft_index commit, raft_index *old,
              " AND idx > (SELECT value FROM state WHERE name = 'keys_upto')"
              " ORDER BY idx DESC LIMIT 1 OFFSET ?",
              commit, store->options.key_window, old);
-    return code == SQLITE_OK ||
-           schema_failed(store, store->writer, error, "it cannot be read");
+    return code == SQLITE_OK || schema_unread(store, error);
 }
 
 bool kept_load(struct store *store, raft_index before,

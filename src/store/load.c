@@ -7,32 +7,35 @@
 
 /* ---- the log ------------------------------------------------------------ */
 
-/* The number in column 0 of the only row; false: there is no row. */
-static bool number_of(sqlite3_stmt *statement, uint64_t argument,
-                      uint64_t *value)
+/* SQLITE_OK, and the term of an entry; SQLITE_NOTFOUND: it has no row; or what
+ * made the read fail. */
+static int find_term(sqlite3_stmt *term_of, raft_index index, raft_term *term)
 {
-    sqlite3_bind_int64(statement, 1, (int64_t)argument);
-    bool found = sqlite3_step(statement) == SQLITE_ROW &&
-                 sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
-    if (found) {
-        *value = (uint64_t)sqlite3_column_int64(statement, 0);
-    }
-    sqlite3_reset(statement);
-    return found;
+    sqlite3_bind_int64(term_of, 1, (int64_t)index);
+    int code = sqlite3_step(term_of);
+    bool found =
+        code == SQLITE_ROW && sqlite3_column_type(term_of, 0) == SQLITE_INTEGER;
+    *term = found ? (raft_term)sqlite3_column_int64(term_of, 0) : 0;
+    sqlite3_reset(term_of);
+    return found                                       ? SQLITE_OK
+           : code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_NOTFOUND
+                                                       : code;
 }
 
-/* Terms never go down: the last entry of a term is found by halving. */
-static bool end_of_run(sqlite3_stmt *term_of, raft_index first, raft_index last,
-                       raft_term term, raft_index *end, raft_index *missing)
+/* Terms never go down: the last entry of a term is found by halving.  *at is
+ * the first one of it, and becomes the last; or the one that was not found. */
+static int end_of_run(sqlite3_stmt *term_of, raft_index *at, raft_index last,
+                      raft_term term)
 {
-    raft_index low = first;
+    raft_index low = *at;
     raft_index high = last;
     while (low < high) {
         raft_index middle = low + (high - low + 1) / 2;
-        uint64_t found;
-        if (!number_of(term_of, middle, &found)) {
-            *missing = middle;
-            return false;
+        raft_term found;
+        int code = find_term(term_of, middle, &found);
+        if (code != SQLITE_OK) {
+            *at = middle;
+            return code;
         }
         if (found == term) {
             low = middle;
@@ -40,8 +43,8 @@ static bool end_of_run(sqlite3_stmt *term_of, raft_index first, raft_index last,
             high = middle - 1;
         }
     }
-    *end = low;
-    return true;
+    *at = low;
+    return SQLITE_OK;
 }
 
 static bool load_runs(struct store *store, raft_index first, raft_index last,
@@ -53,23 +56,25 @@ static bool load_runs(struct store *store, raft_index first, raft_index last,
     sqlite3_stmt *term_of =
         schema_prepare(store->writer, "SELECT term FROM log WHERE idx = ?");
     raft_index at = first;
-    raft_index missing = 0;
-    while (at <= last && missing == 0) {
-        uint64_t term;
-        raft_index end = 0;
-        if (!number_of(term_of, at, &term)) {
-            missing = at;
-        } else if (end_of_run(term_of, at, last, term, &end, &missing)) {
+    int code = term_of == NULL ? SQLITE_ERROR : SQLITE_OK;
+    while (at <= last && code == SQLITE_OK) {
+        struct raft_run run = {.first = at};
+        code = find_term(term_of, at, &run.term);
+        code =
+            code != SQLITE_OK ? code : end_of_run(term_of, &at, last, run.term);
+        if (code == SQLITE_OK) {
             runs = x_grow(runs, &capacity, raft->run_count + 1, sizeof(*runs));
-            runs[raft->run_count++] =
-                (struct raft_run){.first = at, .term = term};
-            at = end + 1;
+            runs[raft->run_count++] = run;
+            at++;
         }
     }
     raft->runs = runs;
+    bool read = code == SQLITE_OK || code == SQLITE_NOTFOUND ||
+                schema_unread(store, error);
     sqlite3_finalize(term_of);
-    return missing == 0 || schema_damaged(store, error, "entry %llu is missing",
-                                          (unsigned long long)missing);
+    return read && (code == SQLITE_OK ||
+                    schema_damaged(store, error, "entry %llu is missing",
+                                   (unsigned long long)at));
 }
 
 static bool load_others(struct store *store, struct store_error *error)
@@ -90,8 +95,7 @@ static bool load_others(struct store *store, struct store_error *error)
     }
     raft->others = others;
     sqlite3_finalize(statement);
-    return code == SQLITE_DONE ||
-           schema_failed(store, store->writer, error, "it cannot be read");
+    return code == SQLITE_DONE || schema_unread(store, error);
 }
 
 static bool load_configs(struct store *store, struct store_error *error)
@@ -100,10 +104,11 @@ static bool load_configs(struct store *store, struct store_error *error)
     struct raft_config_entry *configs = NULL;
     size_t capacity = 0;
     bool sound = true;
+    int code = SQLITE_DONE;
     sqlite3_stmt *statement = schema_prepare(
         store->writer, "SELECT idx, term, unix_ms, record FROM config_history"
                        " ORDER BY idx");
-    while (sound && sqlite3_step(statement) == SQLITE_ROW) {
+    while (sound && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         const void *record = sqlite3_column_blob(statement, 3);
         size_t size = (size_t)sqlite3_column_bytes(statement, 3);
         struct raft_config config;
@@ -120,6 +125,9 @@ static bool load_configs(struct store *store, struct store_error *error)
     raft_index last =
         raft->config_count == 0 ? 0 : configs[raft->config_count - 1].index;
     sqlite3_finalize(statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return schema_unread(store, error);
+    }
     return sound ||
            schema_damaged(store, error,
                           "the configuration of entry %llu cannot be read",
@@ -162,11 +170,12 @@ static bool load_tail(struct store *store, struct store_error *error)
     size_t bytes = 0;
     raft_index wanted = raft->last;
     bool sound = true;
+    int code = SQLITE_ROW;
     sqlite3_stmt *statement = schema_prepare(
         store->writer, "SELECT " ROW_COLUMNS " FROM log ORDER BY idx DESC");
     while (wanted > raft->base.index &&
            (wanted >= raft->commit || bytes < store->options.tail_bytes_max) &&
-           sound && sqlite3_step(statement) == SQLITE_ROW) {
+           sound && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         entries =
             x_grow(entries, &capacity, raft->tail_count + 1, sizeof(*entries));
         struct raft_entry *entry = &entries[raft->tail_count++];
@@ -177,7 +186,10 @@ static bool load_tail(struct store *store, struct store_error *error)
     raft->tail = entries;
     sqlite3_finalize(statement);
     reverse(entries, raft->tail_count);
-    return (sound ||
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        return schema_unread(store, error);
+    }
+    return ((sound && code == SQLITE_ROW) ||
             schema_damaged(store, error, "entry %llu is not what was saved",
                            (unsigned long long)wanted)) &&
            check_chain(store, entries, raft->tail_count, error);
@@ -262,7 +274,7 @@ static bool load_range(struct store *store, raft_index *first,
     }
     sqlite3_finalize(statement);
     if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        return schema_failed(store, store->writer, error, "it cannot be read");
+        return schema_unread(store, error);
     }
     /* What is under the log was committed. */
     if (raft->commit < raft->base.index) {
@@ -290,7 +302,11 @@ static bool load_log(struct store *store, struct store_error *error)
 static bool is_no_backup(struct store *store, struct store_error *error)
 {
     char made[32];
-    if (!state_text(store, "backup", made, sizeof(made))) {
+    bool there;
+    if (!state_text(store, "backup", made, sizeof(made), &there, error)) {
+        return false;
+    }
+    if (!there) {
         return true;
     }
     error->status = EXIT_STATUS_DAMAGED;

@@ -118,17 +118,19 @@ void offline_close(struct offline *offline)
 
 /* ---- looking ------------------------------------------------------------ */
 
-void offline_about(struct offline *offline, struct offline_about *about)
+bool offline_about(struct offline *offline, struct offline_about *about,
+                   struct store_error *error)
 {
     struct store *store = &offline->store;
+    bool there;
     *about = (struct offline_about){.is_backup = offline->is_backup,
                                     .schema_version = SCHEMA_VERSION};
-    about->is_restored =
-        state_text(store, "restored", about->restored, sizeof(about->restored));
-    state_text(store, "written_by", about->written_by,
-               sizeof(about->written_by));
     about->file_bytes = place_bytes(store->path, "");
     about->wal_bytes = place_bytes(store->path, "-wal");
+    return state_text(store, "restored", about->restored,
+                      sizeof(about->restored), &about->is_restored, error) &&
+           state_text(store, "written_by", about->written_by,
+                      sizeof(about->written_by), &there, error);
 }
 
 const struct node_start *offline_start(struct offline *offline,

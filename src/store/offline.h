@@ -31,7 +31,9 @@ struct offline_about {
     uint64_t file_bytes; /* of raft.db, or of the backup */
     uint64_t wal_bytes;
 };
-void offline_about(struct offline *offline, struct offline_about *about);
+/* False: that cannot be read. */
+bool offline_about(struct offline *offline, struct offline_about *about,
+                   struct store_error *error);
 
 /* Identity, state and the shape of the log; the tail is not loaded.  Borrowed
  * until the end.  NULL: what must be sound is not, and *error says what. */

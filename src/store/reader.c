@@ -50,9 +50,10 @@ static struct reader *open_reader(struct store *store, uint64_t file)
     reader->file = file;
     reader->chunk_seq = SNAPSHOT_NO_CHUNK;
     list_push_back(&store->readers, &reader->in_store);
-    if (snapshot_open(store, file, &reader->db) == SQLITE_OK) {
-        reader->size = snapshot_named(reader->db, "size");
-        reader->chunk_bytes = snapshot_named(reader->db, "chunk_bytes");
+    if (snapshot_open(store, file, &reader->db) == SQLITE_OK &&
+        snapshot_named(reader->db, "size", &reader->size) == SQLITE_OK &&
+        snapshot_named(reader->db, "chunk_bytes", &reader->chunk_bytes) ==
+            SQLITE_OK) {
         reader->select = schema_prepare(
             reader->db, "SELECT checksum, data FROM chunk WHERE seq = ?");
     }

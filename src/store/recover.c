@@ -178,7 +178,10 @@ bool recover_restored(struct store *store, struct store_error *error)
 {
     char text[4096];
     struct raft_config members;
-    state_text(store, "restored", text, sizeof(text));
+    bool there;
+    if (!state_text(store, "restored", text, sizeof(text), &there, error)) {
+        return false;
+    }
     if (store->options.address == NULL && text[0] == '\0') {
         return not_a_voter(store, store->options.id, error);
     }

@@ -88,7 +88,11 @@ static bool sync_file(const char *path, struct store_error *error)
 static bool is_backup(struct store *backup, struct store_error *error)
 {
     char made[32];
-    if (state_text(backup, "backup", made, sizeof(made))) {
+    bool there;
+    if (!state_text(backup, "backup", made, sizeof(made), &there, error)) {
+        return false;
+    }
+    if (there) {
         return true;
     }
     error->status = EXIT_STATUS_DAMAGED;

@@ -34,12 +34,18 @@ static void tell(struct rot *rot, const char *format, ...)
     rot->tell(rot->context, text);
 }
 
+static void note_unread(struct rot *rot)
+{
+    if (!rot->unread) {
+        rot->unread = true;
+        schema_unread(rot->store, rot->error);
+    }
+}
+
 static void end(struct rot *rot, sqlite3_stmt *statement, int code)
 {
-    if (code != SQLITE_DONE && !rot->unread) {
-        rot->unread = true;
-        schema_failed(rot->store, rot->store->writer, rot->error,
-                      "it cannot be read");
+    if (code != SQLITE_DONE) {
+        note_unread(rot);
     }
     sqlite3_finalize(statement);
 }
@@ -212,7 +218,11 @@ static uint64_t number(struct rot *rot, const char *name)
     char sql[80];
     snprintf(sql, sizeof(sql), "SELECT value FROM state WHERE name = '%s'",
              name);
-    return (uint64_t)sweep_number(rot->store->writer, sql);
+    int64_t value;
+    if (schema_number(rot->store->writer, sql, 0, &value) != SQLITE_OK) {
+        note_unread(rot);
+    }
+    return (uint64_t)value;
 }
 
 static void check_count(struct rot *rot, const char *table, uint64_t found,
@@ -228,8 +238,13 @@ static void check_keys(struct rot *rot, const struct rows *keys)
 {
     raft_index forgotten = number(rot, "keys_forgotten");
     raft_index upto = number(rot, "keys_upto");
-    check_count(rot, "keys", keys->count, number(rot, "keys_count"));
-    if (forgotten > upto || upto > number(rot, "base_index")) {
+    raft_index base = number(rot, "base_index");
+    uint64_t count = number(rot, "keys_count");
+    if (rot->unread) {
+        return;
+    }
+    check_count(rot, "keys", keys->count, count);
+    if (forgotten > upto || upto > base) {
         tell(rot, "state: keys_forgotten or keys_upto is not under the log");
     }
     if (keys->count > 0 && (keys->first <= forgotten || keys->last > upto)) {
@@ -255,8 +270,11 @@ static void check_query(struct rot *rot, const char *sql, const char *what)
 
 static void check_configs(struct rot *rot, const struct rows *configs)
 {
-    check_count(rot, "config_history", configs->count,
-                number(rot, "config_count"));
+    uint64_t count = number(rot, "config_count");
+    if (rot->unread) {
+        return;
+    }
+    check_count(rot, "config_history", configs->count, count);
     check_query(rot,
                 "SELECT idx FROM log INDEXED BY log_others"
                 " WHERE kind <> 1 AND kind = 2 AND" ABOVE_BASE

@@ -65,6 +65,11 @@ bool schema_damaged(const struct store *store, struct store_error *error,
     return false;
 }
 
+bool schema_unread(const struct store *store, struct store_error *error)
+{
+    return schema_failed(store, store->writer, error, "it cannot be read");
+}
+
 int schema_run(struct store *store, enum statement which)
 {
     sqlite3_stmt *statement = store->statements[which];
@@ -84,18 +89,27 @@ sqlite3_stmt *schema_prepare(sqlite3 *db, const char *text)
     return statement;
 }
 
-/* ---- pragmas ------------------------------------------------------------ */
-
-/* The value that a pragma or a query of one value gives; -1: none. */
-static int64_t query_number(sqlite3 *db, const char *text)
+int schema_number(sqlite3 *db, const char *text, int64_t none, int64_t *value)
 {
-    int64_t value = -1;
     sqlite3_stmt *statement = schema_prepare(db, text);
-    if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
-        value = sqlite3_column_int64(statement, 0);
+    int code = statement == NULL ? sqlite3_extended_errcode(db)
+                                 : sqlite3_step(statement);
+    *value = none;
+    if (code == SQLITE_ROW &&
+        sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
+        *value = sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
-    return value;
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* ---- pragmas ------------------------------------------------------------ */
+
+/* The value that a pragma gives; -1: none. */
+static int64_t query_number(sqlite3 *db, const char *text)
+{
+    int64_t value;
+    return schema_number(db, text, -1, &value) == SQLITE_OK ? value : -1;
 }
 
 static bool is_wal(sqlite3 *db)
@@ -189,8 +203,12 @@ static bool refuse_version(struct store *store, int64_t version,
 static bool agrees(const struct store *store, int64_t version,
                    struct store_error *error)
 {
-    int64_t said = query_number(
-        store->writer, "SELECT value FROM state WHERE name = 'schema_version'");
+    int64_t said;
+    if (schema_number(store->writer,
+                      "SELECT value FROM state WHERE name = 'schema_version'",
+                      -1, &said) != SQLITE_OK) {
+        return schema_unread(store, error);
+    }
     return said < 0 || said == version ||
            schema_damaged(store, error,
                           "state 'schema_version' is %lld, and user_version "
@@ -202,12 +220,18 @@ bool schema_version(struct store *store, int64_t *version,
                     struct store_error *error)
 {
     sqlite3 *db = store->writer;
-    *version = query_number(db, "PRAGMA user_version");
-    if (*version == 0 &&
-        query_number(db, "SELECT count(*) FROM sqlite_schema") == 0) {
+    int64_t tables;
+    int64_t application;
+    if (schema_number(db, "PRAGMA user_version", 0, version) != SQLITE_OK ||
+        schema_number(db, "SELECT count(*) FROM sqlite_schema", 0, &tables) !=
+            SQLITE_OK ||
+        schema_number(db, "PRAGMA application_id", 0, &application) !=
+            SQLITE_OK) {
+        return schema_unread(store, error);
+    }
+    if (*version == 0 && tables == 0) {
         return true;
     }
-    int64_t application = query_number(db, "PRAGMA application_id");
     if (application != strtoll(APPLICATION_ID, NULL, 10)) {
         error->status = EXIT_STATUS_DAMAGED;
         snprintf(error->text, sizeof(error->text),

@@ -47,21 +47,22 @@ void snapshot_unlink(const struct store *store, uint64_t file)
 
 uint64_t snapshot_number(sqlite3 *db, const char *sql)
 {
-    sqlite3_stmt *statement = db == NULL ? NULL : schema_prepare(db, sql);
-    int64_t value = 0;
-    if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
-        value = sqlite3_column_int64(statement, 0);
-    }
-    sqlite3_finalize(statement);
-    return value < 0 ? 0 : (uint64_t)value;
+    int64_t value;
+    return db != NULL && schema_number(db, sql, 0, &value) == SQLITE_OK &&
+                   value > 0
+               ? (uint64_t)value
+               : 0;
 }
 
-uint64_t snapshot_named(sqlite3 *db, const char *name)
+int snapshot_named(sqlite3 *db, const char *name, uint64_t *value)
 {
     char sql[80];
+    int64_t number;
     snprintf(sql, sizeof(sql), "SELECT value FROM snapshot WHERE name = '%s'",
              name);
-    return snapshot_number(db, sql);
+    int code = schema_number(db, sql, 0, &number);
+    *value = number < 0 ? 0 : (uint64_t)number;
+    return code;
 }
 
 int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db)
@@ -82,21 +83,31 @@ int snapshot_open(const struct store *store, uint64_t file, sqlite3 **db)
     return code;
 }
 
-void snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot)
+static int describe_hash(sqlite3 *db, struct node_snapshot *snapshot)
 {
     sqlite3_stmt *statement =
         schema_prepare(db, "SELECT value FROM snapshot WHERE name = 'sha256'");
-    snapshot->index = snapshot_named(db, "idx");
-    snapshot->term = snapshot_named(db, "term");
-    snapshot->size = snapshot_named(db, "size");
+    int code = statement == NULL ? sqlite3_extended_errcode(db)
+                                 : sqlite3_step(statement);
     const char *hex = NULL;
-    if (statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
+    if (code == SQLITE_ROW) {
         hex = (const char *)sqlite3_column_text(statement, 0);
     }
     if (hex == NULL || !sha256_from_hex(hex, snapshot->sha256)) {
         snapshot->index = 0;
     }
     sqlite3_finalize(statement);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+int snapshot_describe(sqlite3 *db, struct node_snapshot *snapshot)
+{
+    int code = snapshot_named(db, "idx", &snapshot->index);
+    code =
+        code != SQLITE_OK ? code : snapshot_named(db, "term", &snapshot->term);
+    code =
+        code != SQLITE_OK ? code : snapshot_named(db, "size", &snapshot->size);
+    return code != SQLITE_OK ? code : describe_hash(db, snapshot);
 }
 
 /* ---- one request -------------------------------------------------------- */
@@ -150,33 +161,36 @@ void snapshot_close(struct store *store)
 
 /* ---- a start ------------------------------------------------------------ */
 
-static bool said_number(struct store *store, const char *name, uint64_t *value)
-{
-    char text[32];
-    return state_text(store, name, text, sizeof(text)) &&
-           text_to_u64(text, strlen(text), value);
-}
-
 bool snapshot_load(struct store *store, struct store_error *error)
 {
     struct node_snapshot *snapshot = &store->start.snapshot;
     char hex[SHA256_HEX_SIZE + 1];
+    bool there;
     *snapshot = (struct node_snapshot){0};
-    if (!state_text(store, "snapshot_index", hex, sizeof(hex))) {
+    if (!state_text(store, "snapshot_index", hex, sizeof(hex), &there, error)) {
+        return false;
+    }
+    if (!there) {
         return true; /* a backup of an older schema, without one */
     }
-    bool sound = said_number(store, "snapshot_index", &snapshot->index) &&
-                 said_number(store, "snapshot_term", &snapshot->term) &&
-                 said_number(store, "snapshot_size", &snapshot->size) &&
-                 said_number(store, "snapshot_file", &snapshot->file) &&
-                 state_text(store, "snapshot_sha256", hex, sizeof(hex)) &&
-                 sha256_from_hex(hex, snapshot->sha256);
-    if (!sound) {
-        schema_damaged(store, error,
-                       "its state does not say soundly which snapshot is "
-                       "valid");
-    }
-    return sound;
+    return state_number(store, "snapshot_index", 0, &snapshot->index, error) &&
+           state_number(store, "snapshot_term", 0, &snapshot->term, error) &&
+           state_number(store, "snapshot_size", 0, &snapshot->size, error) &&
+           state_number(store, "snapshot_file", 0, &snapshot->file, error) &&
+           state_hex(store, "snapshot_sha256", snapshot->sha256, SHA256_SIZE,
+                     error);
+}
+
+/* Which says nothing about what is in it. */
+static bool valid_unread(const struct store *store, int code,
+                         struct store_error *error)
+{
+    error->status = EXIT_STATUS_DISK;
+    snprintf(error->text, sizeof(error->text),
+             "%s/snapshot-%llu.db: it cannot be read: %s", store->directory,
+             (unsigned long long)store->start.snapshot.file,
+             sqlite3_errstr(code));
+    return false;
 }
 
 /* What raft.db names must be there, and be what it says. */
@@ -188,10 +202,12 @@ static bool check_valid(struct store *store, struct store_error *error)
     if (valid->index == 0) {
         return true;
     }
-    if (snapshot_open(store, valid->file, &db) == SQLITE_OK) {
-        snapshot_describe(db, &found);
-    }
+    int code = snapshot_open(store, valid->file, &db);
+    code = code != SQLITE_OK ? code : snapshot_describe(db, &found);
     sqlite3_close(db);
+    if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_NOMEM) {
+        return valid_unread(store, code, error);
+    }
     if (found.index == valid->index && found.size == valid->size &&
         memcmp(found.sha256, valid->sha256, SHA256_SIZE) == 0) {
         return true;
@@ -262,13 +278,12 @@ static bool is_leftover(struct store *store, uint64_t file)
     int code =
         sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         store->options.vfs);
-    bool received = code == SQLITE_OK && snapshot_named(db, "received") == 1;
-    if (received) {
-        snapshot_describe(db, &found);
-    }
+    uint64_t received = 0;
+    code = code != SQLITE_OK ? code : snapshot_named(db, "received", &received);
+    code = code != SQLITE_OK ? code : snapshot_describe(db, &found);
     sqlite3_close(db);
-    if (!received || found.index <= store->start.raft.commit ||
-        store->leftover.file != 0) {
+    if (code != SQLITE_OK || received != 1 ||
+        found.index <= store->start.raft.commit || store->leftover.file != 0) {
         return false;
     }
     store->leftover = found;

@@ -10,36 +10,44 @@
 
 /* ---- reading ------------------------------------------------------------ */
 
-static sqlite3_stmt *state_row(struct store *store, const char *name)
+/* *row: it, to be finalized; NULL: there is none. */
+static bool find_row(struct store *store, const char *name, sqlite3_stmt **row,
+                     struct store_error *error)
 {
     sqlite3_stmt *statement =
         schema_prepare(store->writer, "SELECT value FROM state WHERE name = ?");
-    if (statement == NULL) {
-        return NULL;
-    }
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        return statement;
+    int code = statement == NULL ? SQLITE_ERROR : sqlite3_step(statement);
+    *row = code == SQLITE_ROW ? statement : NULL;
+    if (code == SQLITE_ROW) {
+        return true;
     }
     sqlite3_finalize(statement);
-    return NULL;
+    return code == SQLITE_DONE || schema_unread(store, error);
 }
 
-bool state_text(struct store *store, const char *name, char *text, size_t size)
+bool state_text(struct store *store, const char *name, char *text, size_t size,
+                bool *there, struct store_error *error)
 {
-    sqlite3_stmt *row = state_row(store, name);
+    sqlite3_stmt *row;
+    if (!find_row(store, name, &row, error)) {
+        return false;
+    }
     const char *found =
         row == NULL ? NULL : (const char *)sqlite3_column_text(row, 0);
-    bool there = found != NULL;
-    snprintf(text, size, "%s", there ? found : "");
+    *there = found != NULL;
+    snprintf(text, size, "%s", *there ? found : "");
     sqlite3_finalize(row);
-    return there;
+    return true;
 }
 
 bool state_number(struct store *store, const char *name, uint64_t none,
                   uint64_t *value, struct store_error *error)
 {
-    sqlite3_stmt *row = state_row(store, name);
+    sqlite3_stmt *row;
+    if (!find_row(store, name, &row, error)) {
+        return false;
+    }
     int type = row == NULL ? SQLITE_TEXT : sqlite3_column_type(row, 0);
     int64_t number = row == NULL ? -1 : sqlite3_column_int64(row, 0);
     sqlite3_finalize(row);
@@ -76,7 +84,10 @@ bool state_digest(const char *text, struct digest *digest)
 bool state_hex(struct store *store, const char *name, uint8_t *bytes,
                size_t size, struct store_error *error)
 {
-    sqlite3_stmt *row = state_row(store, name);
+    sqlite3_stmt *row;
+    if (!find_row(store, name, &row, error)) {
+        return false;
+    }
     bool sound =
         row != NULL &&
         hex_bytes((const char *)sqlite3_column_text(row, 0), bytes, size);
@@ -148,16 +159,19 @@ int state_set_null(struct store *store, const char *name)
 /* ---- a start ------------------------------------------------------------ */
 
 /* Of a database that no node has begun with: what its schema brought along. */
-static bool is_new(struct store *store)
+static bool look_if_new(struct store *store, int64_t *is_new,
+                        struct store_error *error)
 {
-    return sweep_number(store->writer,
-                        "SELECT NOT EXISTS (SELECT 1 FROM log)"
-                        " AND NOT EXISTS (SELECT 1 FROM config_history)"
-                        " AND NOT EXISTS (SELECT 1 FROM state WHERE name NOT IN"
-                        " ('keys_forgotten', 'keys_upto', 'keys_count',"
-                        " 'config_count', 'snapshot_index', 'snapshot_term',"
-                        " 'snapshot_size', 'snapshot_file',"
-                        " 'snapshot_sha256'))") == 1;
+    static const char text[] =
+        "SELECT NOT EXISTS (SELECT 1 FROM log)"
+        " AND NOT EXISTS (SELECT 1 FROM config_history)"
+        " AND NOT EXISTS (SELECT 1 FROM state WHERE name NOT IN"
+        " ('keys_forgotten', 'keys_upto', 'keys_count',"
+        " 'config_count', 'snapshot_index', 'snapshot_term',"
+        " 'snapshot_size', 'snapshot_file',"
+        " 'snapshot_sha256'))";
+    return schema_number(store->writer, text, 0, is_new) == SQLITE_OK ||
+           schema_unread(store, error);
 }
 
 uint64_t state_new_instance(const struct store *store)
@@ -182,7 +196,11 @@ static bool run_sql(struct store *store, const char *sql,
 
 bool state_begin(struct store *store, struct store_error *error)
 {
-    if (!is_new(store)) {
+    int64_t is_new;
+    if (!look_if_new(store, &is_new, error)) {
+        return false;
+    }
+    if (is_new == 0) {
         return true;
     }
     char *sql = sqlite3_mprintf(
