@@ -64,6 +64,8 @@ CORE_CASES = \
 	tests/core/learner_votes.txt \
 	tests/core/link_up_asks_first.txt \
 	tests/core/lost_append.txt \
+	tests/core/lost_uncounted.txt \
+	tests/core/lost_uncounted_joint.txt \
 	tests/core/overwritten_and_back.txt \
 	tests/core/overwritten_save.txt \
 	tests/core/overwritten_twice.txt \

@@ -476,6 +476,15 @@ static uint64_t match_of(const void *context, raft_id id)
     return peer == NULL ? 0 : peer->match;
 }
 
+/* What was acknowledged and is lost again is on no disk: an entry that is
+ * committed with the help of that would be on a minority. */
+static uint64_t counted_match_of(const void *context, raft_id id)
+{
+    const struct raft *raft = context;
+    const struct peer *peer = peer_of(raft, id);
+    return peer != NULL && peer->lost ? 0 : match_of(context, id);
+}
+
 raft_index lead_needed(const struct raft *raft)
 {
     if (raft->role != RAFT_ROLE_LEADER) {
@@ -499,7 +508,8 @@ void lead_commit(struct raft *raft)
     if (raft->role != RAFT_ROLE_LEADER) {
         return;
     }
-    raft_index index = raft_quorum_value(raft_config_of(raft), match_of, raft);
+    raft_index index =
+        raft_quorum_value(raft_config_of(raft), counted_match_of, raft);
     /* Only entries of the own term commit by counting (5.4.2). */
     if (index > raft->commit && index <= raft->log.last &&
         log_term(&raft->log, index) == raft->term) {
