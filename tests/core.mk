@@ -35,6 +35,7 @@ CORE_CASES = \
 	tests/core/figure_8.txt \
 	tests/core/figure_8_committed.txt \
 	tests/core/forged.txt \
+	tests/core/forged_base.txt \
 	tests/core/forged_committed.txt \
 	tests/core/higher_term_unsticks.txt \
 	tests/core/install.txt \

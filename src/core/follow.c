@@ -96,6 +96,35 @@ static void confirm(struct raft *raft, const struct raft_message *message,
     raft_send_saved(raft, &answer, match);
 }
 
+static void note_other(struct raft *raft, const struct raft_message *message,
+                       raft_index index)
+{
+    raft_note(raft, LOG_LEVEL_ERROR,
+              "node %lu sends another entry %llu than the one that is "
+              "committed: ignored",
+              (unsigned long)message->from, (unsigned long long)index);
+}
+
+/* The last of the message's entries, with the one before them, that lies in the
+ * base may be in there: it is the base's last one, or of no later term. */
+static bool fits_base(struct raft *raft, const struct raft_message *message)
+{
+    const struct raft_base *base = &raft->log.base;
+    raft_index prev = message->append.prev_index;
+    raft_index at = prev + message->append.entry_count;
+    if (prev > base->index) {
+        return true;
+    }
+    at = at < base->index ? at : base->index;
+    raft_term term = at == prev ? message->append.prev_term
+                                : message->append.entries[at - prev - 1].term;
+    if (at < base->index ? term <= base->term : term == base->term) {
+        return true;
+    }
+    note_other(raft, message, at);
+    return false;
+}
+
 /* What is in the base was committed, so it is the same. */
 static bool is_known(const struct raft *raft, const struct raft_entry *entry)
 {
@@ -125,10 +154,7 @@ static bool take_entries(struct raft *raft, const struct raft_message *message)
     }
     raft_index first = message->append.entries[at].index;
     if (first <= raft->commit) {
-        raft_note(raft, LOG_LEVEL_ERROR,
-                  "node %lu sends another entry %llu than the one that is "
-                  "committed: ignored",
-                  (unsigned long)message->from, (unsigned long long)first);
+        note_other(raft, message, first);
         return false;
     }
     if (first <= raft->log.last) {
@@ -156,7 +182,7 @@ void follow_append(struct raft *raft, struct raft_message *message)
     raft->heard_us = raft->now.mono_us;
     raft->needed = message->append.needed;
     election_reset(raft);
-    if (!is_sound(raft, message)) {
+    if (!is_sound(raft, message) || !fits_base(raft, message)) {
         return;
     }
     raft_index prev = message->append.prev_index;

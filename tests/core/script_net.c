@@ -119,19 +119,23 @@ static void forge_vote(struct raft_message *message, bool transfer,
     message->vote.transfer = transfer;
 }
 
-static void forge_append(struct raft_message *message, struct raft_entry *entry,
+/* With one entry, or with two of the same term; without one where that is 0. */
+static void forge_append(struct raft_message *message,
+                         struct raft_entry entries[2], size_t count,
                          const unsigned long long *v)
 {
-    *entry = (struct raft_entry){.index = v[1] + 1 + v[4],
-                                 .term = v[3],
-                                 .kind = (uint8_t)v[5],
-                                 .flags = RAFT_FLAG_REQUIRED};
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = (struct raft_entry){.index = v[1] + 1 + v[4] + i,
+                                         .term = v[3],
+                                         .kind = (uint8_t)v[5],
+                                         .flags = RAFT_FLAG_REQUIRED};
+    }
     message->type = RAFT_MESSAGE_APPEND;
     message->append.prev_index = v[1];
     message->append.prev_term = v[2];
     message->append.commit = v[6];
-    message->append.entries = entry;
-    message->append.entry_count = v[3] == 0 ? 0 : 1;
+    message->append.entries = entries;
+    message->append.entry_count = v[3] == 0 ? 0 : count;
 }
 
 void net_forge(struct script *script, size_t from, size_t to, const char *kind,
@@ -139,7 +143,7 @@ void net_forge(struct script *script, size_t from, size_t to, const char *kind,
 {
     struct raft_message message = {
         .from = (raft_id)from, .to = (raft_id)to, .term = v[0]};
-    struct raft_entry entry;
+    struct raft_entry entries[2];
     if (strcmp(kind, "matched") == 0) {
         forge_answer(&message, true, v);
     } else if (strcmp(kind, "ends") == 0) {
@@ -151,7 +155,8 @@ void net_forge(struct script *script, size_t from, size_t to, const char *kind,
     } else if (strcmp(kind, "timeout_now") == 0) {
         message.type = RAFT_MESSAGE_TIMEOUT_NOW;
     } else {
-        forge_append(&message, &entry, v);
+        forge_append(&message, entries, strcmp(kind, "appends") == 0 ? 2 : 1,
+                     v);
     }
     struct raft_event event = {.type = RAFT_EVENT_MESSAGE, .message = &message};
     core_step(script, to, &event);
