@@ -74,6 +74,7 @@ enum taking_file {
  * it outlives its connection. */
 struct taking {
     struct link *link; /* NULL: none now */
+    bool offered;      /* something was, on this connection */
     struct frame_offer offer;
     struct buf record;
     bool whole; /* `install` is filled */

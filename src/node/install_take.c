@@ -73,9 +73,14 @@ static void say_want(struct node *node, const struct frame_want *want)
     }
 }
 
+/* On a new connection not before its offer is here: nothing may be under way on
+ * it while that settles what has come on the one before. */
 static void say_progress(struct node *node)
 {
     struct taking *taking = &node->install->taking;
+    if (!taking->offered) {
+        return;
+    }
     struct frame_want want = {.index = taking->offer.index,
                               .offset = taking->record.size + taking->have};
     pace_note(&taking->pace, node->now.mono_us, want.offset);
@@ -147,6 +152,7 @@ void install_accepted(struct node *node, struct link *link, struct peer *peer)
         link_free(node, taking->link); /* half open, or of a leader before */
     }
     taking->link = link;
+    taking->offered = false;
     link_greet(node, link);
 }
 
@@ -183,6 +189,7 @@ static const char *take_offer(struct node *node, const struct frame *frame)
         taking->offer = offer;
     }
     taking->from = taking->link->from;
+    taking->offered = true;
     taking->settles = taking->have < taking->given;
     if (offer.index > node->told && may_come(taking)) {
         say_progress(node);

@@ -121,6 +121,28 @@ static void answer_as_newer(struct world *world, uint8_t *frame, size_t size)
     world_happened(world, HAPPENED_ANSWER_UNKNOWN);
 }
 
+/* ---- bases -------------------------------------------------------------- */
+
+/* On a new connection nobody knows what the other one has, before that has
+ * offered it.  That nothing is wanted any more may be said at once. */
+static void check_wanted(struct world *world, struct wire *wire,
+                         const uint8_t *frame, size_t size)
+{
+    struct frame_want want;
+    struct frame view = {.body = frame + FRAME_HEAD_SIZE,
+                         .size = size - FRAME_HEAD_SIZE};
+    wire->offered = wire->offered || frame[TYPE_AT] == FRAME_OFFER;
+    if (frame[TYPE_AT] == FRAME_WANT && !wire->offered &&
+        frame_read_want(&view, &want) && !want.done &&
+        want.decline == FRAME_DECLINE_NOT) {
+        world_fail(world, "a base is wanted once it is offered",
+                   "n%lu wants that of entry %llu from %llu on",
+                   (unsigned long)wire->end[1].host->id,
+                   (unsigned long long)want.index,
+                   (unsigned long long)want.offset);
+    }
+}
+
 /* ---- one after the other ------------------------------------------------ */
 
 static void pass(struct world *world, struct wire *wire, struct wire_end *to,
@@ -132,6 +154,7 @@ static void pass(struct world *world, struct wire *wire, struct wire_end *to,
         world_happened(world, HAPPENED_LOST_FRAME);
         return;
     }
+    check_wanted(world, wire, frame, size);
     bool message = frame[TYPE_AT] == FRAME_MESSAGE && !world->calm;
     bool answer = frame[TYPE_AT] == FRAME_FORWARD_ANSWER && !world->calm;
     wire->spoke = wire->spoke || message || answer;

@@ -44,6 +44,7 @@ static struct wire *new_wire(struct world *world)
     wire->hangs = false;
     wire->broken = false;
     wire->spoke = false;
+    wire->offered = false;
     wire->clogged_until_us = 0;
     wire->life++;
     for (int i = 0; i < 2; i++) {

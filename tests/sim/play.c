@@ -304,7 +304,7 @@ static const struct {
              {"born", play_born, 0},       {"met", play_met, 0},
              {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0},
              {"purpose", play_purpose, 0}, {"stranger", play_stranger, 0},
-             {"slander", play_slander, 1}};
+             {"slander", play_slander, 1}, {"offered", play_offered, 2}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 

@@ -25,6 +25,6 @@ void play_cut(struct host *from, struct host *to);
 
 /* ---- in play_peer.c ----------------------------------------------------- */
 
-play_run play_purpose, play_stranger, play_slander;
+play_run play_purpose, play_stranger, play_slander, play_offered;
 
 #endif

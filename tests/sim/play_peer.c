@@ -9,6 +9,8 @@
 
 /* In a HELLO, behind all but its texts and its process. */
 #define PURPOSE_AT (FRAME_HEAD_SIZE + 2 + 92)
+/* So long it waits for an offer. */
+#define STALL_US ((uint64_t)3000000)
 
 /* ---- greetings ---------------------------------------------------------- */
 
@@ -148,4 +150,67 @@ void play_slander(struct world *world)
     play_await(world, is_not_ready, host, SOON_US, "it is idle");
     world->loses = NULL;
     play_await(world, is_ready, host, LONG_US, "it is ready again");
+}
+
+/* ---- bases -------------------------------------------------------------- */
+
+/* No chunk arrives, and what comes back first on a connection for them does so
+ * late. */
+static bool stall_bases(struct world *world, struct wire *wire,
+                        const struct host *from, const uint8_t *frame)
+{
+    if (frame[TYPE_AT] == FRAME_HELLO && wire->end[1].host == from &&
+        be_get_u32(frame + PURPOSE_AT) == FRAME_PURPOSE_INSTALL) {
+        wire->end[0].stalls_until_us = world->now_us + STALL_US;
+    }
+    return frame[TYPE_AT] == FRAME_CHUNK;
+}
+
+static bool has_lost(struct world *world, const struct host *host)
+{
+    (void)host;
+    return world->happened[HAPPENED_LOST_FRAME] > 0;
+}
+
+static bool has_installed(struct world *world, const struct host *host)
+{
+    (void)world;
+    return host->disk.installed;
+}
+
+/* These two have dropped all that they know, and `host` was away meanwhile. */
+static void leave_behind(struct host *host, struct host *a, struct host *b)
+{
+    struct world *world = host->world;
+    world->mix.compact = COMPACT_FORCES;
+    app_go(world->apps[0], a);
+    app_go(world->apps[1], b);
+    host_crash(host);
+    world_run(world, 3000000);
+    for (unsigned i = 0; i < 2; i++) {
+        world->apps[i]->only = ask_cut;
+    }
+    world_run(world, 500000);
+    host_start(host);
+}
+
+/* While a node is sent a base another one leads, and what of it is there it
+ * says once the new leader has offered it: here that takes long. */
+void play_offered(struct world *world)
+{
+    struct host *first = play_begin(world);
+    struct host *host = play_another(first);
+    struct host *other = play_another(host);
+    leave_behind(host, first, other);
+    world->loses = stall_bases;
+    play_await(world, has_lost, NULL, LONG_US, "it is sent a base");
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        fault_cut(world, i, (unsigned)first->id);
+        fault_cut(world, (unsigned)first->id, i);
+    }
+    play_await(world, play_other_leads, first, LONG_US, "another one leads");
+    world_run(world, STALL_US);
+    world->loses = NULL;
+    play_cut(other, host);
+    play_await(world, has_installed, host, LONG_US, "it has a base");
 }

@@ -404,6 +404,7 @@ struct wire {
     bool hangs;                /* half open: nothing moves, nobody knows */
     bool broken;               /* by a fault or a crash */
     bool spoke;                /* a message has passed: both have greeted */
+    bool offered;              /* a base was, on this connection */
     uint64_t clogged_until_us; /* little moves */
     uint64_t life;
 };
