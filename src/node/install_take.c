@@ -5,20 +5,30 @@
 #include "node/install.h"
 #include "node/snapshot.h"
 
-/* What is here of the app's snapshot goes, unless a save names it. */
+static void drop_whole(struct node *node, const struct node_snapshot *snapshot)
+{
+    struct node_file_request request = {
+        .work = NODE_FILE_DROP, .received = true, .snapshot = *snapshot};
+    file_ask(node, &request, NULL);
+}
+
+/* What the store has begun of one, now or for an earlier offer or process. */
+static void drop_begun(struct node *node)
+{
+    struct node_file_request request = {.work = NODE_FILE_ABORT,
+                                        .received = true};
+    file_ask(node, &request, NULL);
+}
+
+/* What is here of the app's snapshot goes, unless a save names it.  Of one that
+ * ends, the answer says what is to go. */
 static void drop_file(struct node *node)
 {
     struct taking *taking = &node->install->taking;
-    struct node_file_request request = {.received = true};
-    bool begun = taking->file == TAKING_BEGINS ||
-                 taking->file == TAKING_WRITES || taking->file == TAKING_ENDS;
-    if (begun) {
-        request.work = NODE_FILE_ABORT;
-        file_ask(node, &request, NULL);
+    if (taking->file == TAKING_BEGINS || taking->file == TAKING_WRITES) {
+        drop_begun(node);
     } else if (taking->file == TAKING_READY && !taking->named) {
-        request.work = NODE_FILE_DROP;
-        request.snapshot = taking->snapshot;
-        file_ask(node, &request, NULL);
+        drop_whole(node, &taking->snapshot);
     }
     taking->file = TAKING_NO_FILE;
     taking->given = 0;
@@ -26,14 +36,6 @@ static void drop_file(struct node *node)
     taking->settles = false;
     taking->named = false;
     taking->serial++;
-}
-
-/* What an earlier offer, or process, has left of one. */
-static void drop_leftover(struct node *node)
-{
-    struct node_file_request request = {.work = NODE_FILE_ABORT,
-                                        .received = true};
-    file_ask(node, &request, NULL);
 }
 
 static void forget(struct node *node)
@@ -245,6 +247,8 @@ static void end_done(struct node *node, const struct file_ask *ask,
     if (is_answer(node, ask, answer)) {
         taking->snapshot = answer->snapshot;
         taking->file = TAKING_READY;
+    } else if (answer->result == NODE_FILE_OK) {
+        drop_whole(node, &answer->snapshot); /* forgotten meanwhile */
     }
 }
 
@@ -411,7 +415,7 @@ static void say_done(struct node *node)
     wheel_cancel(&node->wheel, &taking->again);
     node->install->taken += taking->whole;
     if (taking->file == TAKING_NO_FILE) {
-        drop_leftover(node);
+        drop_begun(node);
     }
     forget(node);
 }

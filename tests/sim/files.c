@@ -446,6 +446,17 @@ static bool falls(struct world *world, const struct node_file_request *request)
            !world->calm && prng_chance(&world->prng, 10);
 }
 
+/* What another node sends is synced: at its end, and after some of its writes.
+ */
+static uint64_t some_time(const struct host *host)
+{
+    struct prng *prng = &host->world->prng;
+    const struct node_file_request *request = &host->file_jobs->request;
+    bool writes = request->received && (request->work == NODE_FILE_END ||
+                                        request->work == NODE_FILE_WRITE);
+    return prng_range(prng, 10, writes && prng_chance(prng, 4) ? 500000 : 3000);
+}
+
 static void work(struct world *world, void *subject, uint64_t life)
 {
     struct host *host = subject;
@@ -474,7 +485,7 @@ static void work(struct world *world, void *subject, uint64_t life)
     host->file_jobs = job->next;
     free(job);
     if (host->file_jobs != NULL) {
-        world_in(world, prng_range(&world->prng, 10, 3000), work, host, life);
+        world_in(world, some_time(host), work, host, life);
     }
 }
 
@@ -487,14 +498,14 @@ void files_ask(void *context, const struct node_file_request *request)
     struct file_job **last = &host->file_jobs;
     struct file_job *job = x_calloc(1, sizeof(*job));
     job->request = *request;
-    if (*last == NULL) {
-        world_in(host->world, prng_range(&host->world->prng, 10, 3000), work,
-                 host, host->life);
-    }
+    bool alone = *last == NULL;
     while (*last != NULL) {
         last = &(*last)->next;
     }
     *last = job;
+    if (alone) {
+        world_in(host->world, some_time(host), work, host, host->life);
+    }
 }
 
 /* ---- crashes ------------------------------------------------------------ */
@@ -511,6 +522,29 @@ void files_forget(struct host *host)
 const struct node_file_request *files_under_way(const struct host *host)
 {
     return host->file_jobs == NULL ? NULL : &host->file_jobs->request;
+}
+
+static bool goes(const struct host *host, uint64_t number)
+{
+    const struct file_job *job = host->file_jobs;
+    while (job != NULL && (job->request.work != NODE_FILE_DROP ||
+                           job->request.snapshot.file != number)) {
+        job = job->next;
+    }
+    return job != NULL;
+}
+
+uint64_t files_received(const struct host *host, uint64_t number)
+{
+    uint64_t found = 0;
+    for (size_t i = 0; i < FILES_MAX; i++) {
+        const struct sim_file *file = &host->disk.files[i];
+        if (file->number > number && file->received && file->whole &&
+            (found == 0 || file->number < found) && !goes(host, file->number)) {
+            found = file->number;
+        }
+    }
+    return found;
 }
 
 /* The store has worked on it, some way: the bytes may be there, and the file

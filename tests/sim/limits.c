@@ -4,7 +4,9 @@
 #include "node/session.h"
 
 #include "node/change.h"
+#include "node/install.h"
 #include "node/peers.h"
+#include "node/snapshot.h"
 #include "world.h"
 
 static void over(const struct host *host, const char *what, uint64_t found,
@@ -63,6 +65,35 @@ static void check_links(const struct host *host)
     }
 }
 
+/* What came from another node, and is whole, is on its way to a save, or it is
+ * pinned, or the valid one. */
+static bool needs_file(const struct host *host, uint64_t file)
+{
+    const struct node *node = host->node;
+    const struct taking *taking = &node->install->taking;
+    list_each(at, following, &node->snapshots)
+    {
+        if (list_entry(at, struct snapshot, in_node)->what.file == file) {
+            return true;
+        }
+    }
+    return node->snapshot_next.file == file ||
+           (taking->file == TAKING_READY && taking->snapshot.file == file) ||
+           (host->saving != NULL && host->saving->snapshot.file == file);
+}
+
+static void check_files(const struct host *host)
+{
+    uint64_t file = 0;
+    while ((file = files_received(host, file)) != 0) {
+        if (!needs_file(host, file)) {
+            world_fail(host->world, "snapshots that nobody needs go",
+                       "n%lu keeps file %llu", (unsigned long)host->id,
+                       (unsigned long long)file);
+        }
+    }
+}
+
 size_t check_targets(const struct host *host, struct raft_config targets[2])
 {
     const struct change *change = &host->node->change;
@@ -100,4 +131,5 @@ void check_limits(struct host *host)
     check_core(host);
     check_sessions(host);
     check_links(host);
+    check_files(host);
 }

@@ -254,6 +254,9 @@ void files_apply(struct host *host, const struct node_save *save);
 void files_ask(void *context, const struct node_file_request *request);
 /* The request that is worked on now; NULL: none. */
 const struct node_file_request *files_under_way(const struct host *host);
+/* A whole one that another node sent, and that is not about to be dropped; 0:
+ * there is none behind `number`. */
+uint64_t files_received(const struct host *host, uint64_t number);
 void files_crash(struct host *host);
 /* The shipped store is open again: it has the valid one, and no file that
  * nobody needs. */
