@@ -12,7 +12,7 @@
 #include "store/store.h"
 
 #define CHUNK 250
-#define SIZE 33100 /* four steps, and some more */
+#define SIZE 40100 /* five steps, and some more: two slices of a hash */
 
 static char live[40];
 static char image[64];
@@ -574,6 +574,36 @@ static void what_is_left_of_one_that_is_of_no_use_goes(void **state)
     store_close(store);
 }
 
+/* Where much of it is there its begin takes several turns, and what was asked
+ * for behind it comes between. */
+static void
+one_that_is_given_up_while_it_begins_leaves_the_next_alone(void **state)
+{
+    (void)state;
+    struct store *store = open_in(live);
+    begin(store, 1, true);
+    write_from(store, 1, true, 0);
+    store_close(store);
+    store = open_in(live);
+    struct node_store node = store_node(store);
+    struct node_file_request requests[] = {
+        {.request = 1, .work = NODE_FILE_BEGIN, .snapshot = described(1)},
+        {.request = 2, .work = NODE_FILE_ABORT},
+        {.request = 3, .work = NODE_FILE_BEGIN, .snapshot = described(2)}};
+    for (size_t i = 0; i < 3; i++) {
+        requests[i].received = true;
+        node.file(node.context, &requests[i]);
+    }
+    struct node_file_answer last = poll_store(store).file;
+    assert_int_equal(last.request, 1);
+    assert_int_equal(last.result, NODE_FILE_FAILED);
+    write_from(store, 2, true, 0);
+    struct node_file_answer answer = end(store, true);
+    assert_int_equal(answer.result, NODE_FILE_OK);
+    check_bytes(store, &answer.snapshot);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,6 +627,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             what_is_left_of_one_that_is_of_no_use_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            one_that_is_given_up_while_it_begins_leaves_the_next_alone, setup,
+            teardown),
     };
     return RUN(tests);
 }

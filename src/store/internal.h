@@ -63,6 +63,7 @@ struct file_job {
     struct node_file_answer answer;
     struct sha256 *sha; /* VERIFY: of the chunks before … */
     uint64_t seq;       /* … this one */
+    bool goes_on;       /* BEGIN: what is there already is being read */
 };
 
 /* A snapshot in the making: see stage.c. */

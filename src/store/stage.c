@@ -347,6 +347,11 @@ bool stage_begin(struct store *store, struct stage *stage, struct file_job *job)
     bool received = job->request.received;
     bool same =
         stage->db != NULL && received && is_same(&stage->snapshot, wanted);
+    if (!same && job->goes_on) {
+        /* Others had their turn meanwhile: it was given up. */
+        job->answer.result = NODE_FILE_FAILED;
+        return true;
+    }
     if (!same) {
         stage_drop(store, stage);
         if (received && store->leftover.file != 0 &&
@@ -358,6 +363,7 @@ bool stage_begin(struct store *store, struct stage *stage, struct file_job *job)
     }
     int code = SQLITE_OK;
     if (same && stage->hashed < stage->seq && !rehash(stage, &code)) {
+        job->goes_on = true;
         return false;
     }
     if (same && code == SQLITE_OK &&
