@@ -158,6 +158,11 @@ static void stream_on(struct node *node, struct session *session)
 static void serve(struct node *node, struct session *session)
 {
     raft_index first = first_index(node);
+    if (session->feed.next < first && first > node->told + 1) {
+        /* A base that is being saved, and perhaps a snapshot with it. */
+        list_push_back(&node->feeds_idle, &session->feed.in_list);
+        return;
+    }
     if (session->feed.next < first && !session_may_push(session)) {
         return; /* feed_resume() takes it up again */
     }

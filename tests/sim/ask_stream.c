@@ -8,17 +8,12 @@
 
 /* ---- FOLLOW ------------------------------------------------------------- */
 
-/* Perhaps it is not saved yet. */
+/* It is saved by the time that an app hears of it. */
 static bool has_anothers_base(const struct app *app)
 {
     const struct host *host = app->host;
-    if (host->disk.installed || host->node == NULL ||
-        host->life != app->follow.life) {
-        return true;
-    }
-    struct raft_status status;
-    raft_status(node_raft(host->node), &status);
-    return status.first > status.told + 1;
+    return host->disk.installed || host->node == NULL ||
+           host->life != app->follow.life;
 }
 
 /* Its own node drops nothing that an app which follows has not acknowledged. */
@@ -37,6 +32,25 @@ static void check_kept(struct app *app, raft_index first)
     }
 }
 
+/* A base is told once it is saved: before that a stream waits for what comes
+ * with it. */
+static void check_told(const struct app *app, raft_index first)
+{
+    const struct host *host = app->host;
+    struct raft_status status;
+    if (host->node == NULL || host->life != app->follow.life ||
+        app->acks_open > 0) { /* it may be the answer to one */
+        return;
+    }
+    raft_status(node_raft(host->node), &status);
+    if (first > status.told + 1) {
+        world_fail(app->world, "what is gone was told",
+                   "app %u: n%lu begins at %llu, and has told %llu",
+                   app->number, (unsigned long)host->id,
+                   (unsigned long long)first, (unsigned long long)status.told);
+    }
+}
+
 /* What is gone is of no use to this app: it goes on behind it. */
 static bool follow_compacted(struct app *app, const struct resp_value *value)
 {
@@ -51,6 +65,7 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
         return false;
     }
     check_kept(app, first);
+    check_told(app, first);
     world_trace(app->world, host, "app %u: a stream ends, COMPACTED %llu",
                 app->number, (unsigned long long)first);
     app->followed = first - 1;
