@@ -218,7 +218,10 @@ static void stream_read(struct node *node, struct session *session,
             feed->next++;
         }
     }
-    if (answer->result == NODE_READ_CORRUPT && feed->next == answer->index) {
+    /* Damaged is the next one, or the one before it, which proves it: then
+     * nothing has come. */
+    bool stuck = feed->next == answer->index || feed->next == answer->first;
+    if (answer->result == NODE_READ_CORRUPT && stuck) {
         end_with_error(node, session, ERROR_CORRUPT, answer->index,
                        "is damaged on this node's disk");
     } else if (answer->result == NODE_READ_FAILED) {

@@ -323,5 +323,27 @@ def test_corrupt_names_the_entry_and_serves_what_is_before_it():
             assert client.reply().code == "CORRUPT"
 
 
+def test_corrupt_is_what_nothing_proves():
+    with Cluster(1, cache_size="4KiB") as cluster:
+        until("leader", cluster.leader_now)
+        node = cluster.nodes[0]
+        indexes = [submit(node, b"%d " % n + b"x" * 200) for n in range(100)]
+        node.kill(15)
+        broken = indexes[10]
+        subprocess.run(
+            ["sqlite3", node.directory + "/raft.db",
+             "UPDATE log SET chain = zeroblob(3) WHERE idx = %d" % broken],
+            check=True)
+        node.start().wait_answers()
+        until("leader", cluster.leader_now)
+        text = refused(node, "CORRUPT", "READ", indexes[11])
+        assert text.split()[1] == str(broken), text
+        with node.client() as client:
+            client.send("FOLLOW", indexes[11])
+            answer = client.reply()
+            assert answer.code == "CORRUPT", answer
+            assert str(answer).split()[1] == str(broken), answer
+
+
 if __name__ == "__main__":
     main(sys.modules[__name__])
