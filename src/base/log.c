@@ -1,5 +1,10 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +14,12 @@
 
 static enum log_level level_now = LOG_LEVEL_INFO;
 static enum log_format format_now = LOG_FORMAT_TEXT;
+static bool waits = true;
+
+/* Of standard error, where lines of threads do not mix, and of what follows. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t lost; /* lines, that nobody was told of yet */
+static bool cut;      /* what was written last has no end of line */
 
 static const char *const names[] = {"error", "warning", "info", "debug",
                                     "trace"};
@@ -33,6 +44,11 @@ void log_set(enum log_level level, enum log_format format)
 {
     level_now = level;
     format_now = format;
+}
+
+void log_never_waits(void)
+{
+    waits = false;
 }
 
 bool log_wants(enum log_level level)
@@ -95,6 +111,59 @@ static void append_line(struct buf *line, enum log_level level,
     buf_append_u8(line, '\n');
 }
 
+/* ---- writing ------------------------------------------------------------ */
+
+/* A pipe that has any takes PIPE_BUF bytes at once. */
+static bool has_room(void)
+{
+    struct pollfd look = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return waits || (poll(&look, 1, 0) == 1 && (look.revents & POLLOUT) != 0);
+}
+
+/* What cannot be written is lost; false: some of it is. */
+static bool write_all(const struct buf *line)
+{
+    size_t at = 0;
+    while (at < line->size && has_room()) {
+        size_t size = line->size - at < PIPE_BUF ? line->size - at : PIPE_BUF;
+        ssize_t wrote = write(STDERR_FILENO, line->data + at, size);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
+        }
+        if (wrote <= 0) {
+            break;
+        }
+        at += (size_t)wrote;
+    }
+    if (at > 0) {
+        cut = at < line->size;
+    }
+    return at == line->size;
+}
+
+/* True: nothing that was lost has yet to be told. */
+static bool tell_lost(void)
+{
+    if (lost == 0) {
+        return true;
+    }
+    struct buf line = {0};
+    char text[96];
+    snprintf(text, sizeof(text),
+             "%llu lines of this log are lost: they were not read in time",
+             (unsigned long long)lost);
+    if (cut) {
+        buf_append_u8(&line, '\n');
+    }
+    append_line(&line, LOG_LEVEL_WARNING, text);
+    bool told = write_all(&line);
+    buf_free(&line);
+    if (told) {
+        lost = 0;
+    }
+    return told;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     va_list arguments;
@@ -103,8 +172,6 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(arguments);
 }
 
-/* One write for a line, so that lines of threads do not mix; what cannot be
- * written is lost, for there is nobody to tell. */
 void log_line_v(enum log_level level, const char *format, va_list arguments)
 {
     if (!log_wants(level)) {
@@ -114,13 +181,10 @@ void log_line_v(enum log_level level, const char *format, va_list arguments)
     vsnprintf(text, sizeof(text), format, arguments);
     struct buf line = {0};
     append_line(&line, level, text);
-    size_t at = 0;
-    while (at < line.size) {
-        ssize_t wrote = write(STDERR_FILENO, line.data + at, line.size - at);
-        if (wrote <= 0) {
-            break;
-        }
-        at += (size_t)wrote;
+    pthread_mutex_lock(&mutex);
+    if (!tell_lost() || !write_all(&line)) {
+        lost++;
     }
+    pthread_mutex_unlock(&mutex);
     buf_free(&line);
 }

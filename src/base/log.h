@@ -25,6 +25,10 @@ bool log_level_from_name(const char *name, enum log_level *level);
 /* Thread-safe only before other threads start. */
 void log_set(enum log_level level, enum log_format format);
 bool log_wants(enum log_level level);
+/* From now on a line for which standard error has no room, as of a pipe that
+ * nobody reads, is dropped; how many were is the first line for which there is
+ * room again.  Before other threads start. */
+void log_never_waits(void);
 
 /* One line, whatever the message holds.  Text: "2026-01-31T12:00:00.123Z info
  * message"; JSON: {"time":…,"level":…,"message":…}.  Any thread. */

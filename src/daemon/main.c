@@ -135,5 +135,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     log_set(settings.log_level, settings.log_format);
+    log_never_waits();
     return loop_run(&line.file, &settings);
 }

@@ -1,5 +1,6 @@
 """The program itself: options, exit statuses, sockets, signals."""
 
+import fcntl
 import grp
 import os
 import resource
@@ -184,6 +185,35 @@ def test_sighup_takes_what_can_change_and_names_what_cannot():
         node.process.send_signal(signal.SIGHUP)
         until("the error", lambda: "'nonsense'" in last_line(node))
         assert node.call("CONFIG", "GET", "max-payload")[1] == b"3MiB"
+
+
+def test_a_log_that_nobody_reads_stops_nothing():
+    with Cluster(1, start=0, log_level="trace") as cluster:
+        node = cluster.nodes[0]
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        node.process = subprocess.Popen(
+            [program("raftsc"), "-c", node.conf],
+            stdin=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        node.wait_answers()
+        for number in range(100):
+            submit(node, b"%d" % number)
+        with os.fdopen(reader, "rb") as log:
+            for line in log:
+                submit(node, b"more to say")
+                assert line.startswith(b"20"), line
+                words = line.split(b" ")
+                if words[3:] == (b"lines of this log are lost: "
+                                 b"they were not read in time\n").split(b" "):
+                    assert int(words[2]) > 0 and words[1] == b"warning"
+                    break
+            else:
+                raise AssertionError("nothing was lost")
+            node.process.send_signal(signal.SIGTERM)
+            log.read()
+        assert node.process.wait(30) == 0
+        node.process = None
 
 
 def test_parameters_are_set_together_or_not_at_all():
