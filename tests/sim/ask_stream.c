@@ -8,12 +8,17 @@
 
 /* ---- FOLLOW ------------------------------------------------------------- */
 
-/* It is saved by the time that an app hears of it. */
+/* It is saved by the time that a stream hears of it; an ACK is told before. */
 static bool has_anothers_base(const struct app *app)
 {
     const struct host *host = app->host;
-    return host->disk.installed || host->node == NULL ||
-           host->life != app->follow.life;
+    if (host->disk.installed || host->node == NULL ||
+        host->life != app->follow.life) {
+        return true;
+    }
+    struct raft_status status;
+    raft_status(node_raft(host->node), &status);
+    return app->acks_open > 0 && status.first > status.told + 1;
 }
 
 /* Its own node drops nothing that an app which follows has not acknowledged. */
