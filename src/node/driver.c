@@ -195,10 +195,9 @@ static void start_save(struct node *node, bool commit_too)
     }
     struct node_save *save = &node->save;
     *save = (struct node_save){0};
-    uint64_t bytes_max = node->settings.save_bytes_max;
-    bool some = raft_take_save(
-        node->raft, bytes_max > 0 ? (size_t)bytes_max : SAVE_BYTES_MAX,
-        commit_too, &save->log);
+    size_t bytes_max =
+        node_or_best(node->settings.save_bytes_max, SAVE_BYTES_MAX);
+    bool some = raft_take_save(node->raft, bytes_max, commit_too, &save->log);
     if (!some && !node->ack_dirty && !node->cluster_dirty &&
         !snapshot_waits_for_save(node)) {
         return;

@@ -355,6 +355,9 @@ void birth_told(struct node *node);
 /* In greet.c: node->told has moved up: what others say of it is no news. */
 void greet_told(struct node *node);
 
+/* A setting of which 0 means what is best.  (node.c) */
+size_t node_or_best(uint64_t limit, size_t best);
+
 /* ---- session.c, feed.c, events.c (apps) --------------------------------- */
 
 void session_input(struct node *node, const struct node_input *input);

@@ -39,7 +39,7 @@ static void copy_settings(struct node_settings *to,
     to->data_dir = from->data_dir == NULL ? NULL : x_strdup(from->data_dir);
 }
 
-static size_t or_best(uint64_t limit, size_t best)
+size_t node_or_best(uint64_t limit, size_t best)
 {
     return limit == 0 ? best : (size_t)limit;
 }
@@ -56,9 +56,9 @@ static struct raft_settings raft_settings_of(const struct node *node,
         .catch_up_us = node->settings.catch_up_us,
         .append_bytes_max = APPEND_BYTES_MAX,
         .append_entries_max =
-            or_best(node->settings.append_entries_max, APPEND_ENTRIES_MAX),
-        .inflight_messages_max = or_best(node->settings.inflight_messages_max,
-                                         INFLIGHT_MESSAGES_MAX),
+            node_or_best(node->settings.append_entries_max, APPEND_ENTRIES_MAX),
+        .inflight_messages_max = node_or_best(
+            node->settings.inflight_messages_max, INFLIGHT_MESSAGES_MAX),
         .batch_hold_us = BATCH_HOLD_US,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = (size_t)node->settings.max_pending_bytes,

@@ -225,6 +225,22 @@ def read_until(descriptor, text, limit=PATIENCE):
     return data
 
 
+def start_lines(node):
+    """raftctl submit - on pipes, whose first line has been answered."""
+    process = start(
+        node,
+        "submit",
+        "-",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(b"a\n")
+    process.stdin.flush()
+    read_until(process.stdout.fileno(), b"1\n")
+    return process
+
+
 def equal(is_, should_be):
     assert is_ == should_be, "is:\n%r\nshould be:\n%r" % (is_, should_be)
 

@@ -300,19 +300,26 @@ def test_conflict_while_another_list_waits_for_its_birth():
         refused(node, "NOCONFIG", "SUBMIT", b"early")
 
 
+def damaged(cluster, change):
+    """A node with 100 entries, of which an UPDATE has changed the eleventh; and
+    their indexes."""
+    until("leader", cluster.leader_now)
+    node = cluster.nodes[0]
+    indexes = [submit(node, b"%d " % n + b"x" * 200) for n in range(100)]
+    node.kill(15)
+    subprocess.run(
+        ["sqlite3", node.directory + "/raft.db",
+         "UPDATE log SET %s WHERE idx = %d" % (change, indexes[10])],
+        check=True)
+    node.start().wait_answers()
+    until("leader", cluster.leader_now)
+    return node, indexes
+
+
 def test_corrupt_names_the_entry_and_serves_what_is_before_it():
     with Cluster(1, cache_size="4KiB") as cluster:
-        until("leader", cluster.leader_now)
-        node = cluster.nodes[0]
-        indexes = [submit(node, b"%d " % n + b"x" * 200) for n in range(100)]
-        node.kill(15)
+        node, indexes = damaged(cluster, "unix_ms = unix_ms + 1")
         broken = indexes[10]
-        subprocess.run(
-            ["sqlite3", node.directory + "/raft.db",
-             "UPDATE log SET unix_ms = unix_ms + 1 WHERE idx = %d" % broken],
-            check=True)
-        node.start().wait_answers()
-        until("leader", cluster.leader_now)
         before = node.call("READ", indexes[0], "COUNT", 5000)
         assert [entry[0] for entry in before] == indexes[:10]
         text = refused(node, "CORRUPT", "READ", broken)
@@ -325,17 +332,8 @@ def test_corrupt_names_the_entry_and_serves_what_is_before_it():
 
 def test_corrupt_is_what_nothing_proves():
     with Cluster(1, cache_size="4KiB") as cluster:
-        until("leader", cluster.leader_now)
-        node = cluster.nodes[0]
-        indexes = [submit(node, b"%d " % n + b"x" * 200) for n in range(100)]
-        node.kill(15)
+        node, indexes = damaged(cluster, "chain = zeroblob(3)")
         broken = indexes[10]
-        subprocess.run(
-            ["sqlite3", node.directory + "/raft.db",
-             "UPDATE log SET chain = zeroblob(3) WHERE idx = %d" % broken],
-            check=True)
-        node.start().wait_answers()
-        until("leader", cluster.leader_now)
         text = refused(node, "CORRUPT", "READ", indexes[11])
         assert text.split()[1] == str(broken), text
         with node.client() as client:

@@ -23,6 +23,7 @@ from raftctl_script import (
     read_until,
     run,
     start,
+    start_lines,
     test,
 )
 from raftctl_said import CONFIG, INFO_LEADER, status_node
@@ -83,17 +84,7 @@ def lines_under_way_are_awaited_where_nobody_reads_their_indexes():
         return {b"a": 1, b"e": 2}.get(words[1], SILENCE)
 
     with Node(answer) as node:
-        process = start(
-            node,
-            "submit",
-            "-",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        process.stdin.write(b"a\n")
-        process.stdin.flush()
-        read_until(process.stdout.fileno(), b"1\n")
+        process = start_lines(node)
         process.stdout.close()
         process.stdin.write(b"b\nc\nd\ne\n")
         process.stdin.flush()

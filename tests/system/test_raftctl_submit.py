@@ -24,6 +24,7 @@ from raftctl_script import (
     read_until,
     run,
     start,
+    start_lines,
     test,
 )
 
@@ -328,17 +329,7 @@ def lines_without_an_answer_are_named_when_the_node_goes():
 def a_node_that_goes_while_no_line_is_under_way_is_unreachable():
     log = Log()
     with Node(log) as node:
-        process = start(
-            node,
-            "submit",
-            "-",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        process.stdin.write(b"a\n")
-        process.stdin.flush()
-        read_until(process.stdout.fileno(), b"1\n")
+        process = start_lines(node)
         node.stop()
         _, err = process.communicate(timeout=PATIENCE)
         equal(process.returncode, 3)
@@ -348,17 +339,7 @@ def a_node_that_goes_while_no_line_is_under_way_is_unreachable():
 @test
 def an_interrupt_ends_the_reading_and_the_process_by_that_signal():
     with Node(Log()) as node:
-        process = start(
-            node,
-            "submit",
-            "-",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        process.stdin.write(b"a\n")
-        process.stdin.flush()
-        read_until(process.stdout.fileno(), b"1\n")
+        process = start_lines(node)
         process.send_signal(signal.SIGINT)
         err = process.stderr.read()
         equal(process.wait(PATIENCE), -signal.SIGINT)

@@ -120,6 +120,14 @@ def test_a_reader_that_never_reads_is_not_waited_for_for_ever():
             assert node.kill(signal.SIGTERM) == 0
 
 
+def begin_stuck(cluster):
+    """Its disk, its node, and the index of a first entry."""
+    disk = StuckDisk(cluster)
+    disk.start()
+    disk.node.wait_answers()
+    return disk, disk.node, submit(disk.node, b"saved")
+
+
 def submit_to_stuck(disk, client, first):
     """A SUBMIT that the node has taken and cannot save."""
     disk.hang()
@@ -130,11 +138,7 @@ def submit_to_stuck(disk, client, first):
 
 def test_a_disk_that_hangs_does_not_keep_the_process():
     with Cluster(1, start=0, disk_stall_timeout="60s") as cluster:
-        disk = StuckDisk(cluster)
-        node = disk.node
-        disk.start()
-        node.wait_answers()
-        first = submit(node, b"saved")
+        disk, node, first = begin_stuck(cluster)
         with node.client() as client:
             submit_to_stuck(disk, client, first)
             assert node.kill(signal.SIGTERM) == 0
@@ -152,11 +156,7 @@ def test_a_disk_that_hangs_does_not_keep_the_process():
 
 def test_a_disk_that_takes_its_time_is_waited_for():
     with Cluster(1, start=0, disk_stall_timeout="60s") as cluster:
-        disk = StuckDisk(cluster)
-        node = disk.node
-        disk.start()
-        node.wait_answers()
-        first = submit(node, b"saved")
+        disk, node, first = begin_stuck(cluster)
         with node.client() as client:
             submit_to_stuck(disk, client, first)
             stop(node)
