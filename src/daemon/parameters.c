@@ -59,7 +59,6 @@ struct node_settings parameters_for_node(struct loop *loop)
         .max_pending_bytes = settings->max_pending,
         .cache_bytes = settings->cache_size,
         .keep_unacked = settings->keep_unacked,
-        .snapshot_keep = settings->snapshot_keep,
         .send_rate = settings->send_rate,
         .key_window = settings->key_window,
         .snapshot_hold_us = settings->snapshot_hold_us,

@@ -61,8 +61,6 @@ static const struct setting table[] = {
      SECOND * 3600, true},
     {"snapshot-hold", SETTING_DURATION, AT(snapshot_hold_us), 0, "10m", 1000,
      SECOND * 86400, true},
-    {"snapshot-keep", SETTING_NUMBER, AT(snapshot_keep), 0, "10000", 0,
-     INT64_MAX, true},
     {"snapshot-send-rate", SETTING_SIZE, AT(send_rate), 0, "0", 0,
      MIB * 1024 * 1024, true},
     {"snapshot-tail", SETTING_NUMBER, AT(snapshot_tail), 0, "10000", 0,

@@ -36,7 +36,6 @@ struct settings {
     uint64_t max_pending;
     uint64_t cache_size;
     uint64_t keep_unacked;
-    uint64_t snapshot_keep;
     uint64_t send_rate;
     uint64_t key_window;
     uint64_t snapshot_hold_us;

@@ -92,8 +92,8 @@ void compact_to(struct node *node, raft_index index, struct request *request)
 
 void compact_behind(struct node *node, raft_index index)
 {
-    uint64_t keep = node->settings.snapshot_keep;
-    raft_index upto = index > keep ? index - keep : 0;
+    uint64_t tail = node->settings.snapshot_tail;
+    raft_index upto = index > tail ? index - tail : 0;
     raft_index sent = install_holds(node);
     upto = upto < sent ? upto : sent;
     compact_to(node, compact_limit(node, upto, true), NULL);

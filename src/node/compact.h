@@ -34,7 +34,7 @@ void compact_init(struct node *node);
  * acknowledged, up to keep-unacked entries. */
 raft_index compact_limit(const struct node *node, raft_index index, bool force);
 /* A snapshot of the app at `index` is valid: the log before it goes, but for
- * snapshot-keep entries, and for those that a peer will need once it has what
+ * snapshot-tail entries, and for those that a peer will need once it has what
  * is being sent to it. */
 void compact_behind(struct node *node, raft_index index);
 /* Cuts it up to there; without a request, nobody is answered. */

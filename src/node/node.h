@@ -41,7 +41,6 @@ struct node_settings {
                                   that no compaction drops, the newest so many */
     uint64_t snapshot_tail;    /* entries that are kept behind a new snapshot */
     uint64_t snapshot_hold_us; /* an announced snapshot is kept for an app */
-    uint64_t snapshot_keep;    /* entries before a snapshot that stay */
     uint64_t send_rate;        /* bytes a second of a base on its way; 0: any */
     uint64_t key_window;       /* newest keys of SUBMIT that are remembered */
     /* 0: what is best.  The simulator makes them small. */

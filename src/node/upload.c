@@ -221,16 +221,6 @@ static void note_end(struct node *node)
               (unsigned long long)took_us / 1000);
 }
 
-/* The log behind it goes, but for a tail: a follower that is a little behind is
- * sent entries, not the whole snapshot.  One that is dead does not keep it. */
-static void cut_log(struct node *node, raft_index index)
-{
-    uint64_t tail = node->settings.snapshot_tail;
-    if (index > tail) {
-        compact_to(node, compact_limit(node, index - tail, true), NULL);
-    }
-}
-
 /* A later one may have come from another node in the meantime, or the log have
  * been cut behind it: then the save did not name it, and its file is gone. */
 void upload_named(struct node *node)
@@ -245,7 +235,6 @@ void upload_named(struct node *node)
     raft_index index = node->upload.index;
     if (valid) {
         note_end(node);
-        cut_log(node, index);
     }
     over(node);
     if (request != NULL && valid) {

@@ -300,7 +300,7 @@ def test_a_snapshot_goes_on_where_it_was():
 
 
 def test_the_log_before_a_snapshot_goes_but_for_a_tail():
-    with Cluster(1, snapshot_keep=30) as cluster:
+    with Cluster(1, snapshot_tail=30) as cluster:
         node = cluster.leader()
         with node.client() as client:
             last = submit(client, ["entry"] * 5000)[-1]
