@@ -113,6 +113,12 @@ static bool set_nothing(void *context, const struct node_parameter *wanted,
     return false;
 }
 
+/* What is odd in a mix ends with the first phase; a play has no other one. */
+static uint64_t at_first(const struct world *world, uint64_t drawn)
+{
+    return world->calm && world->options->play == NULL ? 0 : drawn;
+}
+
 static struct node_settings settings_of(const struct host *host)
 {
     const struct world *world = host->world;
@@ -136,10 +142,10 @@ static struct node_settings settings_of(const struct host *host)
         .keep_unacked = world->mix.keep_unacked,
         .snapshot_tail = world->mix.snapshot_tail,
         .snapshot_hold_us = world->mix.snapshot_hold_us,
-        .append_entries_max = world->calm ? 0 : world->mix.append_entries_max,
+        .append_entries_max = at_first(world, world->mix.append_entries_max),
         .inflight_messages_max =
-            world->calm ? 0 : world->mix.inflight_messages_max,
-        .save_bytes_max = world->calm ? 0 : world->mix.save_bytes_max,
+            at_first(world, world->mix.inflight_messages_max),
+        .save_bytes_max = at_first(world, world->mix.save_bytes_max),
         .forward = world->mix.forward,
         .trace = world->options->trace,
     };

@@ -17,7 +17,7 @@
  * phase ends after S seconds), --apps=N, --operators=N, --skip=A-B,C (faults
  * that do not happen) and --store=model|sqlite.
  */
-#include <signal.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,53 +96,74 @@ static bool take_play(struct sim_options *options, const char *name)
     return options->play != NULL;
 }
 
-static bool take_many(struct arguments *arguments, const char *text)
+struct number {
+    const char *name;
+    uint64_t *whole;
+    unsigned *few;
+    int *id; /* … and no sign, either */
+    double *seconds;
+};
+
+/* Nothing but a number, and one that there is room for. */
+static bool take_number(const struct number *number, const char *value)
 {
-    struct sim_many *many = &arguments->many;
-    const char *value;
-    if ((value = value_of(text, "--first=")) != NULL) {
-        many->first = strtoull(value, NULL, 10);
-    } else if ((value = value_of(text, "--seeds=")) != NULL) {
-        many->seeds = strtoull(value, NULL, 10);
-    } else if ((value = value_of(text, "--jobs=")) != NULL) {
-        many->jobs = (unsigned)strtoul(value, NULL, 10);
-    } else if ((value = value_of(text, "--time=")) != NULL) {
-        many->seconds = strtod(value, NULL);
-    } else {
+    char *end;
+    double seconds = strtod(value, &end);
+    if (*value < '0' || *value > '9' || *end != '\0') {
         return false;
     }
-    return many->jobs >= 1 && many->jobs <= SIM_JOBS_MAX;
+    if (number->seconds != NULL) {
+        *number->seconds = seconds;
+        return true;
+    }
+    uint64_t whole = strtoull(value, &end, 10);
+    if (*end != '\0' || (number->whole == NULL && whole > INT_MAX)) {
+        return false;
+    }
+    if (number->whole != NULL) {
+        *number->whole = whole;
+    } else if (number->few != NULL) {
+        *number->few = (unsigned)whole;
+    } else {
+        *number->id = (int)whole;
+    }
+    return true;
 }
 
 static bool take_argument(struct arguments *arguments, const char *text)
 {
     struct sim_options *options = &arguments->options;
+    struct sim_many *many = &arguments->many;
+    const struct number numbers[] = {
+        {.name = "--seed=", .whole = &options->seed},
+        {.name = "--first=", .whole = &many->first},
+        {.name = "--seeds=", .whole = &many->seeds},
+        {.name = "--jobs=", .few = &many->jobs},
+        {.name = "--time=", .seconds = &many->seconds},
+        {.name = "--from=", .seconds = &options->from_s},
+        {.name = "--to=", .seconds = &options->to_s},
+        {.name = "--node=", .id = &options->node},
+        {.name = "--faults=", .seconds = &options->faults_s},
+        {.name = "--apps=", .few = &options->apps},
+        {.name = "--operators=", .id = &options->operators}};
     const char *value;
-    if ((value = value_of(text, "--seed=")) != NULL) {
-        options->seed = strtoull(value, NULL, 10);
-        arguments->one = true;
-    } else if ((value = value_of(text, "--from=")) != NULL) {
-        options->from_s = strtod(value, NULL);
-    } else if ((value = value_of(text, "--to=")) != NULL) {
-        options->to_s = strtod(value, NULL);
-    } else if ((value = value_of(text, "--node=")) != NULL) {
-        options->node = (int)strtol(value, NULL, 10);
-    } else if ((value = value_of(text, "--faults=")) != NULL) {
-        options->faults_s = strtod(value, NULL);
-    } else if ((value = value_of(text, "--apps=")) != NULL) {
-        options->apps = (unsigned)strtoul(value, NULL, 10);
-    } else if ((value = value_of(text, "--play=")) != NULL) {
-        return take_play(options, value);
-    } else if ((value = value_of(text, "--operators=")) != NULL) {
-        options->operators = (int)strtol(value, NULL, 10);
-    } else if ((value = value_of(text, "--skip=")) != NULL) {
-        return take_skips(options, value);
-    } else if ((value = value_of(text, "--store=")) != NULL) {
-        return take_store(options, value);
-    } else {
-        return take_many(arguments, text) || take_flag(arguments, text);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if ((value = value_of(text, numbers[i].name)) != NULL) {
+            arguments->one |= numbers[i].whole == &options->seed;
+            return take_number(&numbers[i], value) && many->jobs >= 1 &&
+                   many->jobs <= SIM_JOBS_MAX;
+        }
     }
-    return true;
+    if ((value = value_of(text, "--play=")) != NULL) {
+        return take_play(options, value);
+    }
+    if ((value = value_of(text, "--skip=")) != NULL) {
+        return take_skips(options, value);
+    }
+    if ((value = value_of(text, "--store=")) != NULL) {
+        return take_store(options, value);
+    }
+    return take_flag(arguments, text);
 }
 
 static int usage(void)

@@ -7,8 +7,6 @@
 #include "app.h"
 #include "wire/frame.h"
 
-#define MESSAGE_AT (FRAME_HEAD_SIZE + 2)
-
 #define LATE_US ((uint64_t)500000)
 
 /* ---- waiting ------------------------------------------------------------ */
@@ -26,7 +24,7 @@ void play_await(struct world *world, play_holds *wanted,
     }
 }
 
-static struct host *leader(struct world *world)
+struct host *play_leader(struct world *world)
 {
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         if (world->hosts[i].node != NULL && world->hosts[i].led) {
@@ -47,13 +45,19 @@ bool play_other_leads(struct world *world, const struct host *host)
     return false;
 }
 
-static bool has_lost(struct world *world, const struct host *host)
+bool play_has_lost(struct world *world, const struct host *host)
 {
     (void)host;
     return world->happened[HAPPENED_LOST_FRAME] > 0;
 }
 
-static bool is_answered(struct world *world, const struct host *host)
+bool play_has_base(struct world *world, const struct host *host)
+{
+    (void)world;
+    return host->disk.installed;
+}
+
+bool play_is_answered(struct world *world, const struct host *host)
 {
     (void)host;
     return world->operators[0]->wish == WISH_ANSWERED;
@@ -69,13 +73,23 @@ struct host *play_begin(struct world *world)
 {
     play_await(world, play_other_leads, NULL, LONG_US, "a first leader");
     world_run(world, 3000000);
-    return leader(world);
+    return play_leader(world);
 }
 
 struct host *play_another(const struct host *host)
 {
     struct world *world = host->world;
     return &world->hosts[(host->id + 1) % world->mix.hosts];
+}
+
+struct host *play_receiver(const struct wire *wire, const struct host *from)
+{
+    return wire->end[wire->end[0].host == from ? 1 : 0].host;
+}
+
+bool play_is_message(const uint8_t *frame, uint8_t type)
+{
+    return frame[TYPE_AT] == FRAME_MESSAGE && frame[MESSAGE_AT] == type;
 }
 
 /* ---- what is lost ------------------------------------------------------- */
@@ -86,8 +100,8 @@ static bool lose_timeout_now(struct world *world, struct wire *wire,
 {
     (void)wire;
     (void)from;
-    return !has_lost(world, from) && frame[TYPE_AT] == FRAME_MESSAGE &&
-           frame[MESSAGE_AT] == RAFT_MESSAGE_TIMEOUT_NOW;
+    return !play_has_lost(world, from) &&
+           play_is_message(frame, RAFT_MESSAGE_TIMEOUT_NOW);
 }
 
 void play_cut(struct host *from, struct host *to)
@@ -150,7 +164,8 @@ static void play_removed(struct world *world)
     struct order order = {.kind = ORDER_REMOVE, .ids = {first->id}, .count = 1};
     world->loses = lose_timeout_now;
     operator_wish(world->operators[0], play_another(first), &order);
-    play_await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    play_await(world, play_has_lost, NULL, LONG_US,
+               "leadership is handed over");
     if (prng_chance(&world->prng, 2)) {
         world_run(world, 5000); /* the others know that it is removed */
     }
@@ -166,7 +181,8 @@ static void play_stopped(struct world *world)
     world->loses = lose_timeout_now;
     node_input(first->node, &stop);
     host_wake(first);
-    play_await(world, has_lost, NULL, LONG_US, "leadership is handed over");
+    play_await(world, play_has_lost, NULL, LONG_US,
+               "leadership is handed over");
     first->may_start = false;
     cut_off(first);
     host_crash(first);
@@ -212,6 +228,7 @@ static void play_born(struct world *world)
     play_await(world, play_other_leads, NULL, LONG_US, "a first leader");
     host_crash(&hosts[1]);
     hosts[1].disk.full = false;
+    bool saved = hosts[1].disk.count > 0; /* a file had room for it */
     host_crash(&hosts[2]);
     disk_change(&hosts[2], true);
     world->loses = lose_messages;
@@ -225,7 +242,7 @@ static void play_born(struct world *world)
     play_cut(&hosts[1], &hosts[2]); /* they greet each other again */
     play_cut(&hosts[2], &hosts[1]);
     world_run(world, 5000000);
-    if (is_born(&hosts[1]) || is_born(&hosts[2])) {
+    if ((is_born(&hosts[1]) && !saved) || is_born(&hosts[2])) {
         world_fail(world, "play", "a second cluster is born");
     }
 }
@@ -234,9 +251,8 @@ static void play_born(struct world *world)
 static bool lose_births(struct world *world, struct wire *wire,
                         const struct host *from, const uint8_t *frame)
 {
-    bool first = wire->end[0].host == from;
-    const struct host *to = wire->end[first ? 1 : 0].host;
-    return frame[TYPE_AT] == FRAME_HELLO && to == &world->hosts[0] &&
+    return frame[TYPE_AT] == FRAME_HELLO &&
+           play_receiver(wire, from) == &world->hosts[0] &&
            (from == &world->hosts[2] || is_born(from));
 }
 
@@ -275,7 +291,7 @@ static void ask_meanwhile(struct world *world, lose_frame *delays)
     play_cut(first, asker);
     world_run(world, 20000);
     operator_wish(world->operators[0], asker, &order);
-    play_await(world, is_answered, NULL, LONG_US, "the order is answered");
+    play_await(world, play_is_answered, NULL, LONG_US, "the order is answered");
     if (world->operators[0]->wish_uncertain) {
         world_fail(world, "play", "it was asked for an answer in vain");
     }
@@ -304,7 +320,9 @@ static const struct {
              {"born", play_born, 0},       {"met", play_met, 0},
              {"unheard", play_unheard, 0}, {"ungreeted", play_ungreeted, 0},
              {"purpose", play_purpose, 0}, {"stranger", play_stranger, 0},
-             {"slander", play_slander, 1}, {"offered", play_offered, 2}};
+             {"slander", play_slander, 1}, {"offered", play_offered, 2},
+             {"counted", play_counted, 1}, {"dropped", play_dropped, 0},
+             {"ahead", play_ahead, 1}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 

@@ -35,12 +35,6 @@ static bool answer_for_base(struct world *world, struct wire *wire,
     return true;
 }
 
-static bool has_answered(struct world *world, const struct host *host)
-{
-    (void)host;
-    return world->happened[HAPPENED_LOST_FRAME] > 0;
-}
-
 static bool are_connected(const struct world *world)
 {
     const struct wire *wire = world->wires;
@@ -57,7 +51,7 @@ static bool are_connected(const struct world *world)
 void play_purpose(struct world *world)
 {
     world->loses = answer_for_base;
-    play_await(world, has_answered, NULL, LONG_US, "a first greeting");
+    play_await(world, play_has_lost, NULL, LONG_US, "a first greeting");
     world_run(world, 20000);
     if (!are_connected(world)) {
         world_fail(world, "play", "an answer ends its connection");
@@ -166,18 +160,6 @@ static bool stall_bases(struct world *world, struct wire *wire,
     return frame[TYPE_AT] == FRAME_CHUNK;
 }
 
-static bool has_lost(struct world *world, const struct host *host)
-{
-    (void)host;
-    return world->happened[HAPPENED_LOST_FRAME] > 0;
-}
-
-static bool has_installed(struct world *world, const struct host *host)
-{
-    (void)world;
-    return host->disk.installed;
-}
-
 /* These two have dropped all that they know, and `host` was away meanwhile. */
 static void leave_behind(struct host *host, struct host *a, struct host *b)
 {
@@ -203,7 +185,7 @@ void play_offered(struct world *world)
     struct host *other = play_another(host);
     leave_behind(host, first, other);
     world->loses = stall_bases;
-    play_await(world, has_lost, NULL, LONG_US, "it is sent a base");
+    play_await(world, play_has_lost, NULL, LONG_US, "it is sent a base");
     for (unsigned i = 0; i < world->mix.hosts; i++) {
         fault_cut(world, i, (unsigned)first->id);
         fault_cut(world, (unsigned)first->id, i);
@@ -212,5 +194,5 @@ void play_offered(struct world *world)
     world_run(world, STALL_US);
     world->loses = NULL;
     play_cut(other, host);
-    play_await(world, has_installed, host, LONG_US, "it has a base");
+    play_await(world, play_has_base, host, LONG_US, "it has a base");
 }

@@ -6,7 +6,10 @@ set -e
 sim=${top_builddir:-.}/tests/sim/sim
 found=${srcdir:-.}/tests/sim/found.txt
 for play in $("$sim" --plays); do
-    "$sim" --play="$play" --seeds=20 >/dev/null || "$sim" --play="$play" --seeds=20
+    for store in model sqlite; do
+        set -- --play="$play" --store="$store" --seeds=20
+        "$sim" "$@" >/dev/null || "$sim" "$@"
+    done
 done
 if [ -n "${RAFTSC_QUICK:-}" ]; then
     "$sim" --first=1 --seeds=3 --twice >/dev/null || "$sim" --first=1 --seeds=3 --twice

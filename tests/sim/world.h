@@ -24,7 +24,8 @@
  *   force.c     the configurations that may be in force, and who is in them
  *   many.c      many seeds in many processes; shrink.c a smaller run
  *   play.c      runs in which nothing is left to chance but delays; play_peer.c
- *               those of peers that do not keep to the protocol
+ *               those of peers that do not keep to the protocol, play_log.c
+ *               those of what a log must not lose
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
  * row in the table of ask.c (or fault.c), its checks, and a happening for
