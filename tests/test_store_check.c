@@ -233,6 +233,69 @@ a_directory_in_use_and_one_without_a_database_are_refused(void **state)
     offline_close(offline);
 }
 
+/* ---- a disk that does not give what is on it ---------------------------- */
+
+/* SQLite's own file system, but for a read that fails: the one that this counts
+ * down to. */
+static unsigned fails_in;
+static const sqlite3_io_methods *sound_methods;
+static sqlite3_io_methods failing_methods;
+static sqlite3_vfs *sound_vfs;
+
+static int read_or_fail(sqlite3_file *file, void *buffer, int size,
+                        sqlite3_int64 offset)
+{
+    if (fails_in > 0 && --fails_in == 0) {
+        return SQLITE_IOERR_READ;
+    }
+    return sound_methods->xRead(file, buffer, size, offset);
+}
+
+static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file,
+                        int flags, int *out_flags)
+{
+    int code = sound_vfs->xOpen(vfs, name, file, flags, out_flags);
+    if (code == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        sound_methods = file->pMethods;
+        failing_methods = *sound_methods;
+        failing_methods.xRead = read_or_fail;
+        file->pMethods = &failing_methods;
+    }
+    return code;
+}
+
+/* What could not be looked at is not sound. */
+static void a_read_that_fails_is_told(void **state)
+{
+    (void)state;
+    struct told told;
+    struct offline_verdict verdict;
+    sqlite3_vfs failing;
+    fill();
+    sound_vfs = sqlite3_vfs_find(NULL);
+    failing = *sound_vfs;
+    failing.zName = "failing";
+    failing.xOpen = open_failing;
+    sqlite3_vfs_register(&failing, 1);
+    sqlite3_soft_heap_limit64(1); /* no page stays in memory */
+    unsigned read = 0;
+    bool came = true;
+    bool told_all = true;
+    while (came && told_all) {
+        fails_in = ++read;
+        told_all = !verify(&told, &verdict) || verdict.problems > 0;
+        came = fails_in == 0;
+    }
+    fails_in = 0;
+    sqlite3_soft_heap_limit64(0);
+    sqlite3_vfs_unregister(&failing);
+    sqlite3_vfs_register(sound_vfs, 1);
+    if (came) {
+        fail_msg("read %u failed, and all is said to be sound", read);
+    }
+    assert_true(read > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +305,7 @@ int main(void)
         WITH_PLACE(one_wrong_byte_in_an_entry_is_one_problem),
         WITH_PLACE(a_damaged_file_is_found),
         WITH_PLACE(looking_changes_no_file),
+        WITH_PLACE(a_read_that_fails_is_told),
         WITH_PLACE(a_directory_in_use_and_one_without_a_database_are_refused),
     };
     return RUN(tests);

@@ -200,7 +200,16 @@ static bool check_row(void *context, const struct offline_entry *row)
     return true;
 }
 
-/* ---- configurations ----------------------------------------------------- */
+/* ---- tables beside the log ---------------------------------------------- */
+
+/* What could not be read is not known to be sound. */
+static void was_read(struct check *check, const char *table, int code)
+{
+    if (code != SQLITE_OK && code != SQLITE_DONE) {
+        problem(check, "%s: it cannot be read: %s", table,
+                sqlite3_errmsg(check->offline->store.writer));
+    }
+}
 
 static bool says_the_same(const struct raft_config *config, const char *members)
 {
@@ -218,7 +227,8 @@ static void check_history(struct check *check)
         schema_prepare(check->offline->store.writer,
                        "SELECT idx, record, members FROM config_history"
                        " ORDER BY idx");
-    while (sqlite3_step(statement) == SQLITE_ROW) {
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         uint64_t index = (uint64_t)sqlite3_column_int64(statement, 0);
         const void *record = sqlite3_column_blob(statement, 1);
         size_t size = (size_t)sqlite3_column_bytes(statement, 1);
@@ -233,14 +243,19 @@ static void check_history(struct check *check)
                     number(index));
         }
     }
+    was_read(check, "config_history", code);
     sqlite3_finalize(statement);
 }
 
 static void check_key_sizes(struct check *check)
 {
-    if (sweep_number(check->offline->store.writer,
-                     "SELECT count(*) FROM keys"
-                     " WHERE length(key) NOT BETWEEN 1 AND 128") != 0) {
+    int64_t wrong;
+    int code = schema_number(check->offline->store.writer,
+                             "SELECT count(*) FROM keys"
+                             " WHERE length(key) NOT BETWEEN 1 AND 128",
+                             0, &wrong);
+    was_read(check, "keys", code);
+    if (wrong != 0) {
         problem(check, "keys: there is one of no size that a key has");
     }
 }
