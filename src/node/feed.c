@@ -46,14 +46,15 @@ void feed_free(struct node *node)
     map_free(&node->reads);
 }
 
+/* At most up to `last`, which is told. */
 static void ask_store(struct node *node, struct session *session, bool stream,
-                      raft_index first)
+                      raft_index first, raft_index last)
 {
     struct feed_read *waiter = x_malloc(sizeof(*waiter));
     *waiter = (struct feed_read){.conn = session->conn, .stream = stream};
     struct node_read read = {.request = node->next_read++,
                              .first = first,
-                             .last = node->told,
+                             .last = last,
                              .bytes_max = PIECE_BYTES_MAX};
     map_put(&node->reads, read.request, waiter);
     node->store.read(node->store.context, &read);
@@ -144,7 +145,7 @@ static void stream_on(struct node *node, struct session *session)
         const struct raft_entry *entry = raft_entry_at(node->raft, feed->next);
         if (entry == NULL) {
             feed->reading = true;
-            ask_store(node, session, true, feed->next);
+            ask_store(node, session, true, feed->next, node->told);
             return;
         }
         push_entry(session, entry);
@@ -295,6 +296,15 @@ static void fire_block(struct node *node, struct wheel_timer *timer)
     request_finish(node, request);
 }
 
+/* What it lacks, and no more: entries that are not the app's may lie between,
+ * and it asks once more then. */
+static raft_index last_wanted(const struct node *node,
+                              const struct read_job *job)
+{
+    uint64_t more = job->wanted - job->count;
+    return more <= node->told - job->next ? job->next + more - 1 : node->told;
+}
+
 /* Nothing is there yet: the request waits outside the queue of its session,
  * so that READs behind it are worked on. */
 static void park(struct node *node, struct session *session,
@@ -322,7 +332,7 @@ static bool run_job(struct node *node, struct session *session)
         const struct raft_entry *entry = raft_entry_at(node->raft, job->next);
         if (entry == NULL) {
             job->reading = true;
-            ask_store(node, session, false, job->next);
+            ask_store(node, session, false, job->next, last_wanted(node, job));
             return false;
         }
         add_to_job(job, entry);
