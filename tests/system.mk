@@ -8,6 +8,7 @@ SYSTEM_TESTS = \
 	tests/system/test_errors_forwarded.py \
 	tests/system/test_http.py \
 	tests/system/test_install.py \
+	tests/system/test_manual.py \
 	tests/system/test_member.py \
 	tests/system/test_member_faults.py \
 	tests/system/test_member_returns.py \

@@ -74,25 +74,32 @@ static void raft(const struct node *node, struct buf *buf)
     }
 }
 
+static void progress_fields(const struct raft_peer_status *peer,
+                            raft_index last, struct buf *buf)
+{
+    static const char *const states[] = {"probe", "pipeline", "fetch",
+                                         "snapshot"};
+    buf_printf(buf, ",state=%s,match=%llu,next=%llu", states[peer->state],
+               (unsigned long long)peer->match, (unsigned long long)peer->next);
+    buf_printf(buf, ",inflight=%zu,inflight_bytes=%zu,lag=%llu",
+               peer->inflight_messages, peer->inflight_bytes,
+               (unsigned long long)(last - peer->match));
+}
+
 static void peer_line(const struct node *node, const struct raft_config *config,
                       const struct raft_member *member,
                       const struct raft_status *status, struct buf *buf)
 {
-    static const char *const states[] = {"probe", "pipeline", "fetch",
-                                         "snapshot"};
     struct raft_peer_status peer = {0};
     bool leads = raft_peer_status(node->raft, member->id, &peer);
     uint64_t heard_us = leads ? peer.heard_us : status->leader_heard_us;
-    buf_printf(buf, "peer_%lu:address=%s,role=%s,link=%s,state=%s",
+    buf_printf(buf, "peer_%lu:address=%s,role=%s,link=%s",
                (unsigned long)member->id, member->address,
                raft_member_word(config, member),
-               peers_link_word(node, member->id),
-               leads ? states[peer.state] : "none");
-    buf_printf(buf, ",match=%llu,next=%llu,inflight=%zu,inflight_bytes=%zu",
-               (unsigned long long)peer.match, (unsigned long long)peer.next,
-               peer.inflight_messages, peer.inflight_bytes);
-    buf_printf(buf, ",lag=%llu",
-               leads ? (unsigned long long)(status->last - peer.match) : 0);
+               peers_link_word(node, member->id));
+    if (leads) { /* nobody else knows these, and 0 would be an answer */
+        progress_fields(&peer, status->last, buf);
+    }
     /* Followers do not talk to each other: there is nothing to tell. */
     if (leads || member->id == status->leader) {
         long long ago_ms = (long long)(node->now.mono_us - heard_us) / 1000;

@@ -85,49 +85,59 @@ static void raft(const struct node *node, struct buf *buf)
           status.window_bytes);
 }
 
+/* False: this node does not know, and 0 would be an answer. */
+typedef bool peer_number(const struct node *node, const struct peer *peer,
+                         uint64_t *number);
+
 static void peer_gauge(const struct node *node, struct buf *buf,
-                       const char *name, const char *help,
-                       uint64_t (*of)(const struct node *, const struct peer *))
+                       const char *name, const char *help, peer_number *of)
 {
+    uint64_t number;
     head(buf, name, "gauge", help);
     list_each(at, following, &node->peers)
     {
         const struct peer *peer = list_entry(at, struct peer, in_node);
-        buf_printf(buf, "raftsc_%s{peer=\"%lu\"} %llu\n", name,
-                   (unsigned long)peer->id, (unsigned long long)of(node, peer));
+        if (of(node, peer, &number)) {
+            buf_printf(buf, "raftsc_%s{peer=\"%lu\"} %llu\n", name,
+                       (unsigned long)peer->id, (unsigned long long)number);
+        }
     }
 }
 
-static uint64_t is_up(const struct node *node, const struct peer *peer)
+static bool is_up(const struct node *node, const struct peer *peer,
+                  uint64_t *number)
 {
     (void)node;
-    return peer->state == PEER_UP;
+    *number = peer->state == PEER_UP;
+    return true;
 }
 
-static uint64_t match_of(const struct node *node, const struct peer *peer)
-{
-    struct raft_peer_status status = {0};
-    raft_peer_status(node->raft, peer->id, &status);
-    return status.match;
-}
-
-static uint64_t lag_of(const struct node *node, const struct peer *peer)
+static bool match_of(const struct node *node, const struct peer *peer,
+                     uint64_t *number)
 {
     struct raft_peer_status known;
+    bool leads = raft_peer_status(node->raft, peer->id, &known);
+    *number = leads ? known.match : 0;
+    return leads;
+}
+
+static bool lag_of(const struct node *node, const struct peer *peer,
+                   uint64_t *number)
+{
     struct raft_status status;
     raft_status(node->raft, &status);
-    return raft_peer_status(node->raft, peer->id, &known)
-               ? status.last - known.match
-               : 0;
+    bool leads = match_of(node, peer, number);
+    *number = status.last - *number;
+    return leads;
 }
 
 static void peers(const struct node *node, struct buf *buf)
 {
     peer_gauge(node, buf, "peer_up", "1: the connection stands.", is_up);
     peer_gauge(node, buf, "peer_match_index",
-               "How far the peer has the log (a leader knows).", match_of);
+               "How far the peer has the log; only a leader knows.", match_of);
     peer_gauge(node, buf, "peer_lag",
-               "Entries that the peer lacks (a leader knows).", lag_of);
+               "Entries that the peer lacks; only a leader knows.", lag_of);
     counter(buf, "peer_bytes_in_total", "Bytes from peers.",
             node->counters.peer_bytes_in);
     counter(buf, "peer_bytes_out_total", "Bytes to peers.",

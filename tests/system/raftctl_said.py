@@ -65,8 +65,7 @@ leader_address:\r
 commit_index:0\r
 waiting_for:1=127.0.0.1:7001 (not reached yet)\r
 # Peers\r
-peer_1:address=127.0.0.1:7001,role=voter,link=down,state=none,match=0,next=0,\
-inflight=0,inflight_bytes=0,lag=0,last_contact_ms=-1\r
+peer_1:address=127.0.0.1:7001,role=voter,link=down,last_contact_ms=-1\r
 """
 
 

@@ -4,9 +4,10 @@ import http.client
 import json
 import re
 import socket
+import subprocess
 import sys
 
-from cluster import Cluster, main, submit, until
+from cluster import Cluster, main, program, submit, until
 
 FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
 
@@ -129,6 +130,29 @@ def test_the_status_is_what_info_knows():
         assert "next: " in status["why"]
         sections = set(re.findall(r"# (\w+)", leader.call("INFO").decode()))
         assert sections == {name.capitalize() for name in status} - {"Why"}
+
+
+def test_how_far_others_are_is_told_by_the_leader_alone():
+    with Cluster(3, start=0) as cluster:
+        with_http(cluster)
+        leader = cluster.leader()
+        last = submit(leader, b"first")
+        for node in cluster.nodes:
+            node.call("WAIT", last, 30000)
+            leads = node is leader
+            peers = json.loads(ask(node, "/status.json")[1])["peers"]
+            for name in ("state", "match", "next", "lag", "inflight"):
+                assert [name in peer for peer in peers] == [leads] * 2, peers
+            found = metrics(node)
+            for name in ("raftsc_peer_lag", "raftsc_peer_match_index"):
+                told = [key for key in found if key.startswith(name + "{")]
+                assert len(told) == (2 if leads else 0), told
+            said = subprocess.run(
+                [program("raftctl"), "-s", node.socket, "--json", "status"],
+                capture_output=True, check=True, timeout=60).stdout
+            for member in json.loads(said)["members"]:
+                assert (member["lag"] is None) == (
+                    member["self"] or not leads), member
 
 
 def test_the_page_and_what_is_none():
