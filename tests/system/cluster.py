@@ -235,6 +235,7 @@ class Node:
 
 
 _numbers = itertools.count()
+_keys = itertools.count()
 
 
 def own_address():
@@ -350,11 +351,13 @@ class Cluster:
 
 
 def submit(node, payload):
-    """Submits until it is acknowledged, over leaders that come and go."""
+    """Submits until it is acknowledged, over leaders that come and go; with a
+    key, so that it is in the log once however often it is sent."""
     end = time.monotonic() + PATIENCE
+    key = "%d-%d" % (os.getpid(), next(_keys))
     while True:
         try:
-            return node.call("SUBMIT", payload)
+            return node.call("SUBMIT", payload, "KEY", key)
         except Error as error:
             if time.monotonic() > end:
                 raise

@@ -53,6 +53,13 @@ def change_conf(node, **settings):
     node.write_conf(lines)
 
 
+def leads(node):
+    """Waits until it leads, and has told all that it leads with."""
+    until("it leads", lambda: node.role()[0] == b"leader")
+    node.call("BARRIER")
+    return node
+
+
 def wipe(node):
     """An empty disk."""
     for name in os.listdir(node.directory):
@@ -83,7 +90,7 @@ def test_a_directory_in_use_is_refused_and_one_at_rest_is_shown():
         assert log[3]["payload"] == "one" and log[3]["sound"]
         assert verdict(node.directory)["digest"] == log[3]["digest"]
         one = ctl_ok("inspect", "--entries", "3", node.directory)
-        assert re.fullmatch(r"3 \d+ app one\n", one), one
+        assert re.fullmatch(r"3 \d+ app key=\S+ one\n", one), one
         status, _, err = ctl("inspect", "--entries", "x", node.directory)
         assert status == 2 and "FIRST..LAST" in err, err
 
@@ -244,7 +251,7 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
         ctl_ok("-s", leader.socket, "backup", file)
         cluster.nodes[0].kill()
         node = restored_node(cluster, file)
-        until("it leads", lambda: node.role()[0] == b"leader")
+        leads(node)
         assert node.entries() == log
         assert node.role()[1] > old_term + 1000
         new = submit(node, b"new")
@@ -266,7 +273,7 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
         node.start().wait_answers()
         info = node.info()
         assert (info["instance"], info["epoch"]) == before
-        until("it leads", lambda: node.role()[0] == b"leader")
+        leads(node)
         assert len(node.call("CONFIG", "HISTORY")) == 2
 
 
@@ -305,8 +312,7 @@ def test_a_compacted_log_is_restored_with_its_keys_and_the_snapshot():
         assert verdict(empty)["rows"] == 0
         node.kill()
         wipe(node)
-        node = restored_node(cluster, live)
-        cluster.leader()
+        node = leads(restored_node(cluster, live))
         assert node.call("SUBMIT", "again", "KEY", "k") == keyed
         assert node.call("DIGEST", digest[0]) == digest
         assert node.call("CONFIG", "HISTORY")[:-1] == history
@@ -324,8 +330,7 @@ def test_a_compacted_log_is_restored_with_its_keys_and_the_snapshot():
         assert node.call("SNAPSHOT", "INFO")[:1] == [digest[0] - 5]
         node.kill()
         shutil.rmtree(conf_of(node)["data-dir"])
-        node = restored_node(cluster, empty)
-        cluster.leader()
+        node = leads(restored_node(cluster, empty))
         assert node.call("SUBMIT", "again", "KEY", "k") == keyed
         assert submit(node, b"behind it all") == last + 3
 
@@ -405,7 +410,7 @@ def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
         wipe(behind)
         wipe(lost)
         kept.start().wait_answers()
-        until("it leads", lambda: kept.role()[0] == b"leader")
+        leads(kept)
         assert kept.entries() == log
         assert b"on two" in [payload for _, payload in log.values()]
         epoch = kept.info()["epoch"]
@@ -436,7 +441,7 @@ def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
         lost.start().wait_answers()
         until("the old one is refused", lambda: "link=refused" in
               lost.info()["peer_%d" % kept.number])
-        until("it leads", lambda: kept.role()[0] == b"leader")
+        leads(kept)
 
 
 def test_directories_that_cannot_be_compared_are_refused():
