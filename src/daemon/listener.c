@@ -25,7 +25,8 @@ struct listener {
     bool told; /* that it rests; once, until it has accepted again */
     struct event *event;
     struct event *rest_event;
-    char path[108]; /* of a Unix socket: removed at the end */
+    char path[108];   /* of a Unix socket: removed at the end, if … */
+    struct stat made; /* … it is still this one */
 };
 
 /* ---- accepting ---------------------------------------------------------- */
@@ -92,6 +93,18 @@ static struct listener *new_listener(struct loop *loop, int fd, bool peers)
     return listener;
 }
 
+/* Somebody may have removed the socket, and another process made its own in
+ * its place.  While this one is open nothing else has its inode. */
+static void remove_path(const struct listener *listener)
+{
+    struct stat found;
+    if (listener->path[0] != '\0' && lstat(listener->path, &found) == 0 &&
+        found.st_ino == listener->made.st_ino &&
+        found.st_dev == listener->made.st_dev) {
+        unlink(listener->path);
+    }
+}
+
 void listener_free(struct listener *listener)
 {
     if (listener == NULL) {
@@ -99,10 +112,8 @@ void listener_free(struct listener *listener)
     }
     event_free(listener->event);
     event_free(listener->rest_event);
+    remove_path(listener);
     close(listener->fd);
-    if (listener->path[0] != '\0') {
-        unlink(listener->path);
-    }
     free(listener);
 }
 
@@ -231,6 +242,9 @@ struct listener *listener_app(struct loop *loop, char *why, size_t why_size)
     }
     struct listener *listener = new_listener(loop, fd, false);
     memcpy(listener->path, path, sizeof(listener->path));
+    if (lstat(path, &listener->made) != 0) {
+        listener->path[0] = '\0'; /* it is gone already */
+    }
     return listener;
 }
 

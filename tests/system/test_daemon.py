@@ -172,6 +172,21 @@ def test_a_socket_that_cannot_be_asked_is_not_removed():
         os.unlink(node.socket)
 
 
+def test_the_socket_of_another_process_stays():
+    with Cluster(1) as one, Cluster(1, start=0) as other:
+        first, second = one.nodes[0].wait_answers(), other.nodes[0]
+        os.unlink(first.socket)
+        second.set_conf(app_socket=first.socket)
+        second.start()
+        first_process, first.process = first.process, second.process
+        first.wait_answers()  # the second one does, there
+        first.process = first_process
+        assert first.kill(signal.SIGTERM) == 0
+        assert os.path.exists(first.socket)
+        assert second.kill(signal.SIGTERM) == 0
+        assert not os.path.exists(first.socket)
+
+
 def test_sighup_takes_what_can_change_and_names_what_cannot():
     with Cluster(1) as cluster:
         node = cluster.nodes[0].wait_answers()
