@@ -376,9 +376,29 @@ static void take_reloads(void)
     pthread_sigmask(SIG_UNBLOCK, &reload, NULL);
 }
 
+/* What libevent says goes into the log, and where it cannot go on it ends the
+ * process as everything else here does. */
+static void on_event_log(int severity, const char *text)
+{
+    static const enum log_level levels[] = {[EVENT_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+                                            [EVENT_LOG_MSG] = LOG_LEVEL_INFO,
+                                            [EVENT_LOG_WARN] =
+                                                LOG_LEVEL_WARNING,
+                                            [EVENT_LOG_ERR] = LOG_LEVEL_ERROR};
+    log_line(levels[severity], "libevent: %s", text);
+}
+
+static void on_event_fatal(int code)
+{
+    (void)code;
+    die(EXIT_STATUS_SOFTWARE, "libevent cannot go on");
+}
+
 /* A leader's batch waits for less than a millisecond. */
 static struct event_base *new_base(void)
 {
+    event_set_log_callback(on_event_log);
+    event_set_fatal_callback(on_event_fatal);
     struct event_config *config = event_config_new();
     if (config == NULL) {
         return NULL;

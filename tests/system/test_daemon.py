@@ -187,6 +187,31 @@ def test_the_socket_of_another_process_stays():
         assert not os.path.exists(first.socket)
 
 
+def test_a_start_without_descriptors_ends_as_the_manual_says():
+    with Cluster(1, start=0) as cluster:
+        node = cluster.nodes[0]
+
+        def ended_or_started():
+            if ", node 0 of cluster" in last_line(node):
+                return "started"
+            return node.process.poll()
+
+        for limit in range(5, 40):
+            with open(node.log, "wb") as log:
+                node.process = subprocess.Popen(
+                    ["sh", "-c", 'ulimit -n "$2" && exec "$0" -c "$1"',
+                     program("raftsc"), node.conf, str(limit)],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            status = until("it ends or starts", ended_or_started)
+            if status == "started":
+                break
+            node.process = None
+            assert status in (70, 71, 74), (limit, status, last_line(node))
+            for line in last_line(node).splitlines():
+                assert line.startswith("20"), line
+        assert 10 < limit < 39, limit
+
+
 def test_sighup_takes_what_can_change_and_names_what_cannot():
     with Cluster(1) as cluster:
         node = cluster.nodes[0].wait_answers()
