@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/list.h"
@@ -36,6 +37,7 @@
 #define APPLICATION_ID "1918985844" /* "raft" */
 #define LATENCIES 1024
 #define KEPT_NOT_COUNTED (-1)
+#define PLACE_FILES 3
 
 enum statement {
     STATEMENT_BEGIN,
@@ -83,11 +85,19 @@ struct stage {
     uint64_t pushed_by; /* … by the last step, from here on */
 };
 
+/* Which file a name meant when it was opened. */
+struct place_file {
+    dev_t device;
+    ino_t inode;
+    bool known;
+};
+
 struct store {
     struct store_options options;
     char *directory;
     char *path; /* of raft.db */
     int lock_fd;
+    struct place_file opened[PLACE_FILES]; /* by the start */
     int event_fd; /* readable: there are answers; -1 without threads */
     sqlite3 *writer;
     sqlite3 *reader;
@@ -146,6 +156,11 @@ struct store {
 bool place_take(struct store *store, struct store_error *error);
 void place_release(struct store *store);
 bool place_sync(const struct store *store, struct store_error *error);
+/* Notes which files are open. */
+void place_note(struct store *store);
+/* The first of them whose name means another file now, or none; NULL: they
+ * are all where they were. */
+const char *place_lost(const struct store *store);
 /* The size of a file; 0 where there is none. */
 uint64_t place_bytes(const char *path, const char *suffix);
 /* The disk has room for so many bytes more, as far as is known. */

@@ -138,6 +138,58 @@ bool place_sync(const struct store *store, struct store_error *error)
                   store->directory, strerror(why));
 }
 
+/* ---- whether it is still the same --------------------------------------- */
+
+/* SQLite goes on with a file that nobody can open any more, and without the
+ * lock another process may open what this one writes. */
+static const char *const open_names[PLACE_FILES] = {"raft.db", "raft.db-wal",
+                                                    "lock"};
+
+static int look_at(const struct store *store, const char *name,
+                   struct stat *found)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", store->directory, name);
+    return stat(path, found) == 0 ? 0 : errno;
+}
+
+void place_note(struct store *store)
+{
+    for (size_t i = 0; i < PLACE_FILES && store->options.vfs == NULL; i++) {
+        struct stat found;
+        if (look_at(store, open_names[i], &found) == 0) {
+            store->opened[i] = (struct place_file){
+                .device = found.st_dev, .inode = found.st_ino, .known = true};
+        }
+    }
+}
+
+static bool is_lost(const struct store *store, size_t which)
+{
+    const struct place_file *opened = &store->opened[which];
+    struct stat found;
+    if (!opened->known) {
+        return false;
+    }
+    int code = look_at(store, open_names[which], &found);
+    /* Any other error says nothing of the file. */
+    return code == 0
+               ? found.st_ino != opened->inode || found.st_dev != opened->device
+               : code == ENOENT || code == ENOTDIR;
+}
+
+const char *place_lost(const struct store *store)
+{
+    for (size_t i = 0; i < PLACE_FILES; i++) {
+        if (is_lost(store, i)) {
+            return open_names[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- room --------------------------------------------------------------- */
+
 bool place_has_room(const struct store *store, uint64_t bytes)
 {
     struct statvfs found;

@@ -265,11 +265,26 @@ void rows_must_be_room(struct store *store, int code)
     }
 }
 
+/* What is saved must be found by the next start: it is not where somebody has
+ * removed or replaced the data directory, or a file of it. */
+static void must_be_in_place(const struct store *store)
+{
+    const char *name = place_lost(store);
+    if (name != NULL) {
+        die(EXIT_STATUS_DISK,
+            "%s/%s is not the file any more that was opened: it was removed "
+            "or replaced; the process ends rather than promise what nobody "
+            "will find",
+            store->directory, name);
+    }
+}
+
 enum node_save_result rows_save(struct store *store,
                                 const struct node_save *save)
 {
     int code = transaction(store, save);
     if (code == SQLITE_OK) {
+        must_be_in_place(store);
         if (save->log.base_dirty) {
             sweep_moved(store, save->log.base.index);
         }

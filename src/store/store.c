@@ -51,8 +51,9 @@ static bool settle(struct store *store, struct store_error *error)
                          "its WAL cannot be put into the database");
 }
 
-static bool begin_sweep(struct store *store)
+static bool begin(struct store *store)
 {
+    place_note(store);
     sweep_begin(store);
     return true;
 }
@@ -70,7 +71,7 @@ static bool open_all(struct store *store, struct store_error *error)
     return place_take(store, error) && schema_open(store, error) &&
            settle(store, error) && load_start(store, error) &&
            snapshot_load(store, error) && settle(store, error) &&
-           snapshot_tidy(store, error) && begin_sweep(store) &&
+           snapshot_tidy(store, error) && begin(store) &&
            worker_start(store, error);
 }
 

@@ -4,12 +4,14 @@ import fcntl
 import grp
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 
-from cluster import Client, Cluster, main, program, submit, until
+from cluster import (Client, Closed, Cluster, PATIENCE, main, program, submit,
+                     until)
 
 
 def run(*arguments):
@@ -185,6 +187,48 @@ def test_the_socket_of_another_process_stays():
         assert os.path.exists(first.socket)
         assert second.kill(signal.SIGTERM) == 0
         assert not os.path.exists(first.socket)
+
+
+def lose_directory(data, aside):
+    os.rename(data, aside)
+
+
+def lose_all(data, _):
+    shutil.rmtree(data)
+
+
+def lose_for_another(data, aside):
+    os.rename(data, aside)
+    shutil.copytree(aside, data)
+
+
+def lose_file(name):
+    return lambda data, _: os.unlink(os.path.join(data, name))
+
+
+def test_nothing_is_acknowledged_that_the_next_start_will_not_find():
+    for lost, lose in (("raft.db", lose_directory), ("raft.db", lose_all),
+                       ("raft.db", lose_for_another),
+                       ("raft.db-wal", lose_file("raft.db-wal")),
+                       ("lock", lose_file("lock"))):
+        with Cluster(1, start=0) as cluster:
+            node = cluster.nodes[0]
+            data = os.path.join(cluster.directory, "data")
+            os.mkdir(data)
+            node.set_conf(data_dir=data)
+            node.start().wait_answers()
+            submit(node, b"before")
+            lose(data, os.path.join(cluster.directory, "aside"))
+            with node.client() as client:
+                client.send("SUBMIT", b"lost")
+                try:
+                    raise AssertionError(client.reply())
+                except Closed:
+                    pass
+            assert node.process.wait(PATIENCE) == 74
+            node.process = None
+            assert "%s/%s is not the file any more" % (data, lost) in \
+                last_line(node), lost
 
 
 def test_a_start_without_descriptors_ends_as_the_manual_says():
