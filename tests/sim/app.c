@@ -103,8 +103,11 @@ static void lost(struct app *app, struct channel *channel)
         app->uploads = false;
         app->reads_index = 0;
     } else if (channel == &app->follow) {
-        app->acks_open = 0;
+        app->stream_open_count = 0;
         app->flows = false;
+        app->blind = false;
+        app->restarts = false;
+        app->restarted = false;
     } else {
         app->event_term = 0;
     }
@@ -156,12 +159,10 @@ static void follow(struct app *app)
     if (prng_chance(&app->world->prng, 3)) {
         app->followed = 0; /* a new life of the app: all over again */
     }
-    world_trace(app->world, app->host, "app %u: follows from %llu", app->number,
-                (unsigned long long)app->followed + 1);
-    char text[64];
-    int size = snprintf(text, sizeof(text), "FOLLOW %llu\r\n",
-                        (unsigned long long)app->followed + 1);
-    net_app_send(app->follow.wire, text, (size_t)size);
+    struct buf buf = {0};
+    ask_follow(app, &buf);
+    net_app_send(app->follow.wire, buf.data, buf.size);
+    buf_free(&buf);
 }
 
 static void watch(struct app *app)
@@ -255,18 +256,15 @@ static void misbehave(struct app *app)
     }
 }
 
-static void acknowledge(struct app *app)
+static void speak_on_stream(struct app *app)
 {
-    if (app->follow.wire != NULL && app->followed > 0 &&
-        prng_chance(&app->world->prng, 5)) {
-        char text[64];
-        int size = snprintf(text, sizeof(text), "ACK %llu\r\n",
-                            (unsigned long long)app->followed);
-        net_app_send(app->follow.wire, text, (size_t)size);
-        if (app->followed > app->host->acked) {
-            app->host->acked = app->followed;
+    if (app->follow.wire != NULL) {
+        struct buf buf = {0};
+        ask_on_stream(app, &buf);
+        if (buf.size > 0) {
+            net_app_send(app->follow.wire, buf.data, buf.size);
         }
-        app->acks_open++;
+        buf_free(&buf);
     }
 }
 
@@ -347,7 +345,7 @@ static void step(struct world *world, void *subject, uint64_t life)
     if (!app->operates) {
         follow(app);
         watch(app);
-        acknowledge(app);
+        speak_on_stream(app);
     }
     if (!app->stopping && !app->half_closed && !app->spoilt &&
         connect(app, &app->ask)) {

@@ -23,6 +23,22 @@ struct asked {
     uint64_t order;       /* number of an operator's; 0: it is none */
 };
 
+/* What is asked on a stream, and answered there beside the pushes. */
+enum stream_word {
+    STREAM_ACK,
+    STREAM_PING,
+    STREAM_AGAIN,  /* a PING behind a FOLLOW that begins again */
+    STREAM_HELLO,  /* before it is a stream */
+    STREAM_REFUSED /* it is not for streams */
+};
+
+struct stream_asked {
+    enum stream_word word;
+    uint64_t acks_saved; /* of the host, when this was asked */
+};
+
+#define STREAM_OPEN_MAX 16
+
 struct channel {
     struct wire *wire; /* NULL: not connected */
     node_conn conn;
@@ -50,11 +66,18 @@ struct app {
     bool spoilt; /* it sent garbage: an error, and the end, are to come */
     raft_index last_of_connection; /* SUBMITs of one connection keep order */
     raft_index followed;           /* the last entry that the stream gave */
-    unsigned acks_open;            /* of this stream, not answered yet */
-    bool flows;                    /* it has given an entry */
-    bool uploads;                  /* all went well since SNAPSHOT BEGIN */
-    bool vanishes;                 /* once what was asked is on its way */
-    raft_index reads_index;        /* the snapshot that is read; 0: none */
+    struct stream_asked stream_open[STREAM_OPEN_MAX]; /* not answered yet */
+    size_t stream_open_count;
+    bool flows;             /* it has given an entry */
+    bool blind;             /* it begins behind the ACK of its node … */
+    uint64_t blind_saved;   /* … of which so many were saved by then */
+    bool restarts;          /* it was told to begin again … */
+    raft_index restarts_at; /* … here, which is not behind what it gave */
+    bool restarted;         /* it has begun again: an entry tells it */
+    enum resp_type push_type;
+    bool uploads;           /* all went well since SNAPSHOT BEGIN */
+    bool vanishes;          /* once what was asked is on its way */
+    raft_index reads_index; /* the snapshot that is read; 0: none */
     size_t reads_size;
     size_t reads_at;
     raft_term event_term; /* of the last `role` of this connection */
@@ -79,6 +102,9 @@ void ask_one(struct app *app, struct buf *buf);
 void ask_garbage(struct app *app, struct buf *buf);
 /* The reply to the oldest open request. */
 void ask_answered(struct app *app, const struct resp_value *value);
+/* FOLLOW, on a connection that is new; and what else is asked on it. */
+void ask_follow(struct app *app, struct buf *buf);
+void ask_on_stream(struct app *app, struct buf *buf);
 /* What comes on a stream of FOLLOW, and of EVENTS. */
 void ask_followed(struct app *app, const struct resp_value *value);
 void ask_event(struct app *app, const struct resp_value *value);

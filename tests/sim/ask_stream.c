@@ -8,6 +8,123 @@
 
 /* ---- FOLLOW ------------------------------------------------------------- */
 
+static void note(struct app *app, enum stream_word word)
+{
+    app->stream_open[app->stream_open_count++] = (struct stream_asked){
+        .word = word, .acks_saved = app->host->acks_saved};
+}
+
+/* ---- what is asked ------------------------------------------------------ */
+
+/* Without an index it begins behind what its node has saved of the ACKs of all
+ * its apps. */
+static void begin_blind(struct app *app, struct buf *buf)
+{
+    app->blind = true;
+    app->blind_saved = app->host->acks_saved;
+    app->followed = app->host->disk.ack;
+    world_trace(app->world, app->host, "app %u: follows, acknowledged are %llu",
+                app->number, (unsigned long long)app->followed);
+    buf_append_text(buf, "FOLLOW\r\n");
+}
+
+void ask_follow(struct app *app, struct buf *buf)
+{
+    struct prng *prng = &app->world->prng;
+    bool curious = app->world->mix.curious;
+    app->push_type = RESP_ARRAY;
+    if (curious && prng_chance(prng, 3)) {
+        note(app, STREAM_HELLO);
+        app->push_type = RESP_PUSH;
+        buf_append_text(buf, "HELLO 3\r\n");
+    }
+    if (curious && prng_chance(prng, 3)) {
+        begin_blind(app, buf);
+    } else {
+        world_trace(app->world, app->host, "app %u: follows from %llu",
+                    app->number, (unsigned long long)app->followed + 1);
+        buf_printf(buf, "FOLLOW %llu\r\n",
+                   (unsigned long long)app->followed + 1);
+    }
+    if (curious && !app->watches && prng_chance(prng, 2)) {
+        app->event_term = 0;
+        buf_append_text(buf, "EVENTS\r\n");
+    }
+}
+
+static void acknowledge(struct app *app, raft_index index, struct buf *buf)
+{
+    note(app, STREAM_ACK);
+    buf_printf(buf, "ACK %llu\r\n", (unsigned long long)index);
+    if (index > app->host->acked) {
+        app->host->acked = index;
+    }
+}
+
+/* It begins again, not behind an entry that it gave: which tells the one from
+ * the other when that comes once more. */
+static void begin_again(struct app *app, struct buf *buf)
+{
+    const struct checks *checks = &app->world->checks;
+    if (app->stopping || !app->flows || app->restarts || app->blind ||
+        app->followed == 0 ||
+        checks->log[app->followed - 1].kind != RAFT_KIND_APP) {
+        return;
+    }
+    app->restarts = true;
+    app->restarts_at = prng_range(&app->world->prng, 1, app->followed);
+    world_trace(app->world, app->host, "app %u: follows again from %llu",
+                app->number, (unsigned long long)app->restarts_at);
+    note(app, STREAM_AGAIN);
+    buf_printf(buf, "FOLLOW %llu\r\nPING\r\n",
+               (unsigned long long)app->restarts_at);
+}
+
+/* Whatever a stream may be asked, and what it may not: nothing that changes
+ * anything, since it may have ended meanwhile. */
+static void ask_anything(struct app *app, struct buf *buf)
+{
+    static const char *const others[] = {"ROLE", "READ 1", "INFO", "RESET",
+                                         "ECHO x"};
+    struct prng *prng = &app->world->prng;
+    switch (prng_below(prng, 4)) {
+    case 0:
+        note(app, STREAM_PING);
+        buf_append_text(buf, "PING\r\n");
+        break;
+    case 1:
+        note(app, STREAM_REFUSED);
+        buf_printf(buf, "%s\r\n", others[prng_below(prng, 5)]);
+        break;
+    case 2: /* it may go back */
+        acknowledge(app, prng_below(prng, app->followed + 1), buf);
+        break;
+    case 3:
+        begin_again(app, buf);
+        break;
+    }
+}
+
+void ask_on_stream(struct app *app, struct buf *buf)
+{
+    struct prng *prng = &app->world->prng;
+    bool room = app->stream_open_count + 2 < STREAM_OPEN_MAX;
+    if (app->followed > 0 && prng_chance(prng, 5) && room) {
+        acknowledge(app, app->followed, buf);
+    }
+    if (app->world->mix.curious && prng_chance(prng, 8) && room) {
+        ask_anything(app, buf);
+    }
+}
+
+/* ---- what is gone ------------------------------------------------------- */
+
+/* What is answered next, beside the pushes. */
+static bool is_next(const struct app *app, enum stream_word word)
+{
+    return app->stream_open_count > 0 && app->stream_open[0].word == word;
+}
+
 /* It is saved by the time that a stream hears of it; an ACK is told before. */
 static bool has_anothers_base(const struct app *app)
 {
@@ -18,7 +135,7 @@ static bool has_anothers_base(const struct app *app)
     }
     struct raft_status status;
     raft_status(node_raft(host->node), &status);
-    return app->acks_open > 0 && status.first > status.told + 1;
+    return is_next(app, STREAM_ACK) && status.first > status.told + 1;
 }
 
 /* Its own node drops nothing that an app which follows has not acknowledged. */
@@ -26,7 +143,8 @@ static void check_kept(struct app *app, raft_index first)
 {
     const struct world *world = app->world;
     const struct host *host = app->host;
-    if (app->flows && app->followed >= host->acked && !has_anothers_base(app) &&
+    if (app->flows && !app->restarts && app->followed >= host->acked &&
+        !has_anothers_base(app) &&
         world->checks.count <= world->mix.keep_unacked) {
         world_fail(app->world, "what an app needs is kept",
                    "app %u has followed up to %llu, acknowledged are %llu, and "
@@ -44,7 +162,7 @@ static void check_told(const struct app *app, raft_index first)
     const struct host *host = app->host;
     struct raft_status status;
     if (host->node == NULL || host->life != app->follow.life ||
-        app->acks_open > 0) { /* it may be the answer to one */
+        is_next(app, STREAM_ACK)) { /* it may be the answer to it */
         return;
     }
     raft_status(node_raft(host->node), &status);
@@ -56,6 +174,33 @@ static void check_told(const struct app *app, raft_index first)
     }
 }
 
+/* Behind which entry the stream goes on, now that it gives entry `index`, or a
+ * snapshot of that. */
+static void see_begin(struct app *app, raft_index index)
+{
+    if (app->blind) {
+        bool known = app->blind_saved == app->host->acks_saved;
+        app->followed = known ? app->followed : index - 1;
+        app->blind = false;
+        world_happened(app->world, HAPPENED_FOLLOW_BLIND);
+    }
+    if (app->restarts && index <= app->followed) {
+        app->followed = app->restarts_at - 1;
+        app->restarts = false;
+        app->restarted = false;
+        world_happened(app->world, HAPPENED_FOLLOW_AGAIN);
+    }
+}
+
+/* The least that it asked for. */
+static raft_index asked_for(const struct app *app)
+{
+    if (is_next(app, STREAM_ACK) || app->blind) {
+        return 0; /* … or as an ACK of another index */
+    }
+    return app->restarts ? app->restarts_at : app->followed + 1;
+}
+
 /* What is gone is of no use to this app: it goes on behind it. */
 static bool follow_compacted(struct app *app, const struct resp_value *value)
 {
@@ -63,10 +208,9 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
     if (!ask_is_error(value, "COMPACTED")) {
         return false;
     }
-    /* Of an ACK, it is as old as that. */
-    raft_index first = ask_compacted(
-        app, &app->follow, value, app->acks_open > 0 ? 0 : app->followed + 1);
-    if (app->acks_open > 0 && app->followed + 1 >= first) {
+    raft_index first = ask_compacted(app, &app->follow, value, asked_for(app));
+    bool may_end = app->restarts || app->blind || app->followed + 1 < first;
+    if (first == 0 || (is_next(app, STREAM_ACK) && !may_end)) {
         return false;
     }
     check_kept(app, first);
@@ -86,37 +230,121 @@ static bool follow_snapshot(struct app *app, const struct resp_value *value)
         return false;
     }
     raft_index index = (raft_index)value->children[1].integer;
+    see_begin(app, index);
     if (index <= app->followed || index > app->world->checks.count) {
         ask_wrong(app, "FOLLOW", &value->children[1]);
     }
     check_kept(app, index + 1);
     history_known(app->world, index);
+    app->restarts = app->restarts && !app->restarted;
+    app->restarted = false;
     app->followed = index;
     app->flows = true;
     world_happened(app->world, HAPPENED_ANNOUNCED);
     return true;
 }
 
+/* ---- what is answered --------------------------------------------------- */
+
+static void check_answer(struct app *app, const struct stream_asked *asked,
+                         const struct resp_value *value)
+{
+    bool error = value->type == RESP_ERROR;
+    bool ok = value->type == RESP_SIMPLE;
+    bool right = false;
+    switch (asked->word) {
+    case STREAM_ACK: /* an error: it is not committed here yet, or gone */
+        right = (error && (ask_is_error(value, "ERR") ||
+                           ask_is_error(value, "COMPACTED"))) ||
+                (ok && ask_is_text(value, "OK"));
+        world_happened(app->world, HAPPENED_ACK);
+        break;
+    case STREAM_AGAIN:
+        app->restarted = app->restarts;
+        right = ok && ask_is_text(value, "PONG");
+        break;
+    case STREAM_PING:
+        right = ok && ask_is_text(value, "PONG");
+        break;
+    case STREAM_HELLO:
+        right = value->type == RESP_MAP;
+        break;
+    case STREAM_REFUSED:
+        right = ask_is_error(value, "ERR");
+        world_happened(app->world, HAPPENED_STREAM_REFUSED);
+        break;
+    }
+    if (!right) {
+        ask_wrong(app, "what was asked on a stream", value);
+    }
+    if (asked->word == STREAM_ACK && ok &&
+        app->host->life == app->follow.life &&
+        app->host->acks_saved == asked->acks_saved) {
+        world_fail(app->world, "an ACK is durable when it is answered",
+                   "app %u: none was saved by n%lu since it was asked",
+                   app->number, (unsigned long)app->host->id);
+    }
+}
+
+static bool follow_answered(struct app *app, const struct resp_value *value)
+{
+    if (app->stream_open_count == 0 ||
+        !(is_next(app, STREAM_HELLO) || value->type == RESP_ERROR ||
+          value->type == RESP_SIMPLE)) {
+        return false;
+    }
+    struct stream_asked asked = app->stream_open[0];
+    app->stream_open_count--;
+    memmove(&app->stream_open[0], &app->stream_open[1],
+            app->stream_open_count * sizeof(app->stream_open[0]));
+    check_answer(app, &asked, value);
+    return true;
+}
+
+/* The state of the node, where EVENTS was asked on this stream. */
+static bool follow_event(struct app *app, const struct resp_value *value)
+{
+    static const char *const names[] = {"role",    "leader", "config",
+                                        "cluster", "change", "catch-up"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (value->count > 0 && ask_is_text(&value->children[0], names[i])) {
+            ask_event(app, value);
+            return true;
+        }
+    }
+    return false;
+}
+
 void ask_followed(struct app *app, const struct resp_value *value)
 {
-    if (follow_compacted(app, value) || follow_snapshot(app, value)) {
+    if (follow_compacted(app, value)) {
         return;
     }
-    bool error = value->type == RESP_ERROR; /* not committed here yet */
     if (ask_is_error(value, "DISK")) {
         app->follow.ended = true;
         return;
     }
-    if (app->acks_open > 0 && (error || value->type == RESP_SIMPLE)) {
-        app->acks_open--;
-        world_happened(app->world, HAPPENED_ACK);
+    if (follow_answered(app, value)) {
         return;
     }
-    if (value->count < 4) {
+    if (value->type != app->push_type) {
+        ask_wrong(app, "FOLLOW", value);
+    }
+    if (follow_event(app, value) || follow_snapshot(app, value)) {
+        return;
+    }
+    if (value->count < 4 || !ask_is_text(&value->children[0], "entry")) {
         ask_wrong(app, "FOLLOW", value);
     }
     ask_check_entry(app, &value->children[1]);
     raft_index index = (raft_index)value->children[1].integer;
+    see_begin(app, index);
+    if (app->restarted) {
+        world_fail(app->world, "a stream begins where it is told to",
+                   "app %u got entry %llu, not one from %llu on", app->number,
+                   (unsigned long long)index,
+                   (unsigned long long)app->restarts_at);
+    }
     ask_check_no_gap(app, app->followed, index);
     app->followed = index;
     app->flows = true;

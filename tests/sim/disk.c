@@ -73,6 +73,7 @@ void disk_apply(struct host *host, const struct node_save *save)
     files_apply(host, save);
     if (save->ack_dirty) {
         disk->ack = save->ack;
+        host->acks_saved++;
     }
     if (save->cluster_dirty) {
         disk->identity.cluster_id = save->cluster_id;

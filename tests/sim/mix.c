@@ -107,10 +107,19 @@ static void draw_members(struct mix *mix, struct prng *prng)
     mix->stumble = prng_chance(prng, 2) ? (unsigned)prng_range(prng, 2, 20) : 0;
 }
 
+/* What came later draws from a seed of its own. */
+static void draw_late(struct mix *mix, uint64_t seed)
+{
+    struct prng prng;
+    prng_seed(&prng, seed * UINT64_C(1000003) + 999983);
+    mix->curious = prng_chance(&prng, 3);
+}
+
 void mix_draw(struct mix *mix, struct prng *prng,
               const struct sim_options *options)
 {
     *mix = (struct mix){0};
+    draw_late(mix, options->seed);
     draw_cluster(mix, prng);
     draw_faults(mix, prng);
     draw_apps(mix, prng);
@@ -171,7 +180,7 @@ void mix_show(const struct world *world)
         "per mille, save %.0f ms, of %llu bytes, cache %llu, forward %s, "
         "appends of %llu, "
         "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
-        "%llu remembered%s, %s%s",
+        "%llu remembered%s, %s%s%s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
         (unsigned long long)mix->save_bytes_max,
@@ -183,5 +192,6 @@ void mix_show(const struct world *world)
         mix->compact == COMPACT_NEVER
             ? "not compacted"
             : (mix->compact == COMPACT_KEEPS ? "compacted" : "cut by force"),
-        mix->snapshots ? ", snapshots" : "");
+        mix->snapshots ? ", snapshots" : "",
+        mix->curious ? ", curious apps" : "");
 }

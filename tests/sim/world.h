@@ -153,6 +153,8 @@ struct mix {
     bool forgetful;        /* a node with a new disk has no bootstrap list */
     unsigned stumble;      /* at one step of a change in so many somebody
                               crashes; 0: none */
+    /* Drawn by themselves: a seed without them is what it was before. */
+    bool curious; /* apps ask whatever there is to be asked */
 };
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -303,6 +305,7 @@ struct host {
     int64_t drift_ppm;    /* its clock is that much too fast */
     uint64_t key_window;  /* of this life */
     raft_index acked;     /* the newest that any app ever acknowledged here */
+    uint64_t acks_saved;  /* saves of an acknowledgement */
     bool left;            /* broken for good … */
     bool cut_off;         /* … and not only its disk */
     bool may_start;       /* false: dead for good */
