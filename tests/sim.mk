@@ -5,7 +5,7 @@ tests_sim_sim_SOURCES = \
 	tests/crash_vfs.c tests/crash_vfs.h \
 	tests/sim/app.c tests/sim/app.h \
 	tests/sim/ask.c tests/sim/ask_base.c tests/sim/ask_config.c tests/sim/ask_key.c \
-	tests/sim/ask_log.c tests/sim/ask_node.c \
+	tests/sim/ask_log.c tests/sim/ask_node.c tests/sim/ask_other.c \
 	tests/sim/ask_stream.c tests/sim/ask_snapshot.c tests/sim/ask_submit.c \
 	tests/sim/base.c \
 	tests/sim/check.c \

@@ -201,6 +201,9 @@ static void burst(struct app *app)
     }
     if (prng_chance(prng, 200) && !app->world->calm) {
         ask_garbage(app, &buf);
+    } else if (app->world->mix.curious && !app->operates &&
+               prng_chance(prng, 100)) {
+        ask_quit(app, &buf);
     }
     if (buf.size > 0) {
         net_app_send(app->ask.wire, buf.data, buf.size);

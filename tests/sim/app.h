@@ -21,6 +21,7 @@ struct asked {
     uint64_t key;         /* of OUTCOME */
     raft_index key_known; /* … its newest entry known when this was asked */
     uint64_t order;       /* number of an operator's; 0: it is none */
+    bool resets;          /* RESET: what is open of snapshots ends with it */
 };
 
 /* What is asked on a stream, and answered there beside the pushes. */
@@ -144,5 +145,6 @@ ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */
 ask_command ask_history;                             /* ask_config.c */
+ask_command ask_other, ask_quit;                     /* ask_other.c */
 
 #endif

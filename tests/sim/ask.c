@@ -58,6 +58,10 @@ static const struct {
 
 void ask_one(struct app *app, struct buf *buf)
 {
+    if (app->world->mix.curious && prng_chance(&app->world->prng, 8)) {
+        ask_other(app, buf);
+        return;
+    }
     unsigned sum = 0;
     for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
         sum += asks[i].weight;

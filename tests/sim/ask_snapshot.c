@@ -176,7 +176,7 @@ static void piece_read(struct app *app, const struct asked *asked,
 static void download(struct app *app, struct buf *buf)
 {
     for (size_t i = 0; i < app->open_count; i++) {
-        if (app->open[i].check == piece_read) {
+        if (app->open[i].check == piece_read || app->open[i].resets) {
             ask_ping(app, buf);
             return;
         }

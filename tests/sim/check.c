@@ -299,6 +299,18 @@ void check_turn(struct host *host)
 
 /* ---- the end ------------------------------------------------------------ */
 
+static bool is_ready(const struct host *host, char *why, size_t size)
+{
+    struct buf text = {0};
+    bool ready = node_ready(host->node, &text);
+    if (!ready) {
+        snprintf(why, size, "n%lu is not ready: %.*s", (unsigned long)host->id,
+                 (int)text.size, (const char *)text.data);
+    }
+    buf_free(&text);
+    return ready;
+}
+
 bool check_converged(struct world *world, char *why, size_t size)
 {
     const struct checks *checks = &world->checks;
@@ -315,6 +327,9 @@ bool check_converged(struct world *world, char *why, size_t size)
                      "%zu",
                      (unsigned long)host->id, (unsigned long long)status.told,
                      (unsigned long long)status.last, checks->count);
+            return false;
+        }
+        if (!is_ready(host, why, size)) {
             return false;
         }
     }

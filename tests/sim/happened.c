@@ -119,4 +119,9 @@ const char *const happened_names[HAPPENINGS] = {
     [HAPPENED_VANISHED] = "apps that vanish",
     [HAPPENED_SLOW_READER] = "apps that stop reading",
     [HAPPENED_GARBAGE] = "malformed requests",
+    [HAPPENED_BAD] = "requests that cannot be",
+    [HAPPENED_SET] = "CONFIG SET done",
+    [HAPPENED_QUIT] = "QUIT",
+    [HAPPENED_READY] = "probes: ready",
+    [HAPPENED_NOT_READY] = "probes: not ready",
 };

@@ -1,6 +1,8 @@
 /* Nodes: they start, have turns when they want them, and crash. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "world.h"
 
@@ -94,32 +96,38 @@ static void turn(struct world *world, void *subject, uint64_t life)
 
 /* ---- starting ----------------------------------------------------------- */
 
-static const char *no_parameter(void *context, size_t at, char *value,
-                                size_t size)
-{
-    (void)context;
-    (void)at;
-    snprintf(value, size, "%s", "");
-    return "";
-}
-
-static bool set_nothing(void *context, const struct node_parameter *wanted,
-                        size_t count, char *why, size_t why_size)
-{
-    (void)context;
-    (void)wanted;
-    (void)count;
-    snprintf(why, why_size, "there are no parameters here");
-    return false;
-}
-
 /* What is odd in a mix ends with the first phase; a play has no other one. */
 static uint64_t at_first(const struct world *world, uint64_t drawn)
 {
     return world->calm && world->options->play == NULL ? 0 : drawn;
 }
 
-static struct node_settings settings_of(const struct host *host)
+/* What an operator may make of them; nodes need not agree. */
+static void draw_settings(struct node_settings *settings, uint64_t mood)
+{
+    struct prng prng;
+    prng_seed(&prng, mood);
+    settings->election_timeout_us = prng_range(&prng, 300, 1500) * 1000;
+    settings->heartbeat_us =
+        settings->election_timeout_us / prng_range(&prng, 3, 10);
+    settings->request_timeout_us = prng_range(&prng, 200, 5000) * 1000;
+    settings->catch_up_us = prng_range(&prng, 1000, 5000) * 1000;
+    settings->disk_stall_us = prng_range(&prng, 500, 8000) * 1000;
+    settings->max_payload = prng_range(&prng, 300, MAX_PAYLOAD);
+    settings->max_pending_bytes = prng_range(&prng, 1000, MAX_PENDING_BYTES);
+    settings->cache_bytes = prng_range(&prng, 1, 64) * 1024;
+    settings->keep_unacked += prng_below(&prng, 100);
+    settings->snapshot_tail = prng_below(&prng, 50);
+    settings->snapshot_hold_us = prng_range(&prng, 100, 20000) * 1000;
+    settings->send_rate =
+        prng_chance(&prng, 2) ? 0 : prng_range(&prng, 50000, 2000000);
+    settings->append_entries_max = prng_below(&prng, 5);
+    settings->inflight_messages_max = prng_below(&prng, 6);
+    settings->save_bytes_max = prng_below(&prng, 2000);
+    settings->forward = !prng_chance(&prng, 4);
+}
+
+static struct node_settings usual_settings(const struct host *host)
 {
     const struct world *world = host->world;
     return (struct node_settings){
@@ -151,10 +159,46 @@ static struct node_settings settings_of(const struct host *host)
     };
 }
 
+static struct node_settings settings_of(const struct host *host)
+{
+    struct node_settings settings = usual_settings(host);
+    if (host->mood != 0 && !host->world->calm) {
+        draw_settings(&settings, host->mood);
+        /* Of a node that runs it stays what it was at its start. */
+        settings.key_window =
+            host->node == NULL ? settings.key_window : host->mood % 10 + 1;
+    }
+    return settings;
+}
+
 void host_set(struct host *host)
 {
     struct node_settings settings = settings_of(host);
     node_set(host->node, &settings);
+}
+
+/* The one parameter that there is: a number, of which all settings follow. */
+static const char *get_mood(void *context, size_t at, char *value, size_t size)
+{
+    const struct host *host = context;
+    (void)at;
+    snprintf(value, size, "%llu", (unsigned long long)host->mood);
+    return "mood";
+}
+
+static bool set_mood(void *context, const struct node_parameter *wanted,
+                     size_t count, char *why, size_t why_size)
+{
+    struct host *host = context;
+    if (count != 1 || strcmp(wanted->name, "mood") != 0) {
+        snprintf(why, why_size, "there is no such parameter");
+        return false;
+    }
+    host->mood = strtoull(wanted->value, NULL, 10);
+    world_trace(host->world, host, "!  is in mood %llu",
+                (unsigned long long)host->mood);
+    host_set(host);
+    return true;
 }
 
 /* Half of the clocks are right, where any are wrong. */
@@ -180,13 +224,18 @@ void host_start(struct host *host)
     struct world *world = host->world;
     assert(host->node == NULL);
     host->key_window = some_window(world);
+    host->mood = 0;
+    if (world->mix.moody && prng_chance(&world->prng, 2)) {
+        host->mood = prng_range(&world->prng, 1, 1000000);
+    }
     struct node_settings settings = settings_of(host);
     struct node_start start;
     disk_start(host, &start);
     if (host->named && start.raft.config_count > 0) {
         settings.bootstrap = world->bootstrap;
     }
-    struct node_parameters none = {.get = no_parameter, .set = set_nothing};
+    struct node_parameters parameters = {
+        .context = host, .count = 1, .get = get_mood, .set = set_mood};
     char why[256] = "";
     host->life++;
     host->saving = NULL;
@@ -205,8 +254,9 @@ void host_start(struct host *host)
         start.raft.config_count == 0
             ? 0
             : start.raft.configs[start.raft.config_count - 1].index;
-    host->node = node_new(&settings, &start, disk_store(host), net_of(host),
-                          none, prng_u64(&world->prng), host_now(host), why);
+    host->node =
+        node_new(&settings, &start, disk_store(host), net_of(host), parameters,
+                 prng_u64(&world->prng), host_now(host), why);
     disk_started(host);
     if (host->node == NULL) {
         world_fail(world, "start", "node %lu does not start: %s",

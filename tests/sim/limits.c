@@ -43,7 +43,7 @@ static void check_sessions(const struct host *host)
     const struct node *node = host->node;
     over(host, "sessions", node->sessions.count, node->settings.max_clients);
     over(host, "bytes of SUBMITs", node->submit_bytes,
-         node->settings.max_pending_bytes + node->settings.max_payload);
+         MAX_PENDING_BYTES + MAX_PAYLOAD); /* it may have been less since */
     list_each(at, following, &node->session_list)
     {
         check_session(host, list_entry(at, struct session, in_node));

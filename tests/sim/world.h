@@ -155,6 +155,7 @@ struct mix {
                               crashes; 0: none */
     /* Drawn by themselves: a seed without them is what it was before. */
     bool curious; /* apps ask whatever there is to be asked */
+    bool moody;   /* nodes have other settings, and are given others yet */
 };
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -306,6 +307,7 @@ struct host {
     uint64_t key_window;  /* of this life */
     raft_index acked;     /* the newest that any app ever acknowledged here */
     uint64_t acks_saved;  /* saves of an acknowledgement */
+    uint64_t mood;        /* of its settings; 0: they are as ever */
     bool left;            /* broken for good … */
     bool cut_off;         /* … and not only its disk */
     bool may_start;       /* false: dead for good */
