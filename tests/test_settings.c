@@ -102,6 +102,18 @@ static void every_error_names_line_key_and_what_was_expected(void **state)
     says("peer-advertise = 0.0.0.0:7000\n",
          ":4: peer-advertise: '0.0.0.0:7000' is every address: expected the "
          "one that the other nodes dial\n");
+    static const char *const any[] = {"0:7000", "*:7000", "[::]:7000",
+                                      "[0::0]:7000", "0.0:7000"};
+    for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
+        char line[64];
+        char said[128];
+        snprintf(line, sizeof(line), "peer-advertise = %s\n", any[i]);
+        snprintf(said, sizeof(said),
+                 ":4: peer-advertise: '%s' is every address: expected the one "
+                 "that the other nodes dial\n",
+                 any[i]);
+        says(line, said);
+    }
     says("cluster = ${NO_SUCH_THING}\n",
          ":4: cluster: ${NO_SUCH_THING}: the environment has no variable of "
          "that name\n");

@@ -1,5 +1,6 @@
 #include "daemon/settings.h"
 
+#include <arpa/inet.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,10 +379,26 @@ void settings_show(const struct settings *settings,
 
 /* ---- between keys ------------------------------------------------------- */
 
+/* All that getaddrinfo() takes for it: 0.0.0.0, [::], 0, [0::0], * … */
 static bool is_any_address(const char *address)
 {
-    return strncmp(address, "0.0.0.0:", 8) == 0 ||
-           strncmp(address, "[::]:", 5) == 0;
+    char host[TEXT_ADDRESS_SIZE];
+    struct in_addr four;
+    struct in6_addr six;
+    const char *port = strrchr(address, ':');
+    size_t size = port == NULL ? 0 : (size_t)(port - address);
+    if (size == 0 || size >= sizeof(host)) {
+        return false;
+    }
+    memcpy(host, address, size);
+    host[size] = '\0';
+    if (host[0] == '[') {
+        host[size - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, &six) == 1 &&
+               IN6_IS_ADDR_UNSPECIFIED(&six);
+    }
+    return strcmp(host, "*") == 0 ||
+           (inet_aton(host, &four) != 0 && four.s_addr == INADDR_ANY);
 }
 
 bool settings_check(const struct settings *settings, const char **key,
