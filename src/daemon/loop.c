@@ -123,7 +123,7 @@ static void tell_status(struct loop *loop)
     }
     raft_status(node_raft(loop->node), &status);
     snprintf(text, sizeof(text), "%s of term %llu",
-             raft_role_word(node_raft(loop->node)),
+             node_role_word(loop->node),
              (unsigned long long)status.term);
     notify_status(&loop->notify, text);
 }

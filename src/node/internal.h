@@ -132,9 +132,9 @@ struct node {
     char stranger_why[256]; /* the last complaint about one, and when */
     uint64_t stranger_us;
     node_conn next_dial;    /* even */
-    uint64_t peers_changed; /* counts what node_waiting() depends on */
+    uint64_t peers_changed; /* counts what `waiting` depends on */
     uint64_t waiting_made;  /* … and what it was when `waiting` was made */
-    char waiting[512];      /* node_waiting(); "": nothing */
+    char waiting[512];      /* why no app is served; "": nothing */
 
     raft_index removed;  /* a member says: no member since this entry, which
                             is not told here yet; 0: nobody … */
@@ -405,9 +405,6 @@ void why_note(struct node *node, raft_id from,
 /* A line for the operator's log. */
 void node_note(struct node *node, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* "leader", "follower", "candidate", "learner", "idle": as ROLE says it. */
-const char *node_role_word(const struct node *node);
 
 /* False, and the request is answered: this node is not a member of any
  * cluster (NOCONFIG) and cannot take commands for the log. */

@@ -284,11 +284,6 @@ const struct raft *node_raft(const struct node *node)
     return node->raft;
 }
 
-const char *node_waiting(const struct node *node)
-{
-    return node->waiting[0] == '\0' ? NULL : node->waiting;
-}
-
 void node_note(struct node *node, enum log_level level, const char *format, ...)
 {
     char text[640];

@@ -150,9 +150,8 @@ bool node_idle(const struct node *node);
 
 /* For the daemon's STATUS= and the simulator's checks.  Borrowed. */
 const struct raft *node_raft(const struct node *node);
-/* Why the node cannot serve its app: whom it waits for at birth, who refused
- * it; NULL: nothing.  Borrowed until the next turn. */
-const char *node_waiting(const struct node *node);
+/* "leader", "follower", "candidate", "learner", "idle": as ROLE says it. */
+const char *node_role_word(const struct node *node);
 
 /* The whole of INFO's text, appended. */
 void node_info(const struct node *node, const char *section, struct buf *buf);

@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -86,8 +87,18 @@ def test_a_removal_that_is_compacted_away_is_still_told():
             node.kill()
             node.start()
         submit(cluster.leader(), b"they go on")
-        gone.start().wait_answers()
-        is_out(gone)
+        path = os.path.join(cluster.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(path)
+            systemd.settimeout(60)
+            os.environ["NOTIFY_SOCKET"] = path
+            try:
+                gone.start().wait_answers()
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            is_out(gone)
+            while not systemd.recv(1000).startswith(b"STATUS=idle of term"):
+                pass
 
 
 def test_a_wiped_node_is_refused_until_it_is_replaced():
