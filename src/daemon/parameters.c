@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -86,12 +87,25 @@ static const char *get(void *context, size_t at, char *value, size_t size)
     return setting->name;
 }
 
+/* As in Redis, and as GET matches them: in any case of letters. */
+static const struct setting *find_any_case(const char *name)
+{
+    size_t count;
+    const struct setting *table = settings_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
 /* The key that may be set so; NULL: `why` says why not. */
 static const struct setting *find(const struct node_parameter *wanted,
                                   size_t at, char *why, size_t why_size)
 {
     const char *name = wanted[at].name;
-    const struct setting *setting = settings_find(name);
+    const struct setting *setting = find_any_case(name);
     if (setting == NULL) {
         snprintf(why, why_size,
                  "there is no parameter '%.64s': CONFIG GET * "
@@ -103,12 +117,12 @@ static const struct setting *find(const struct node_parameter *wanted,
         snprintf(why, why_size,
                  "%s cannot change at run time: set it in the file, and start "
                  "the node again",
-                 name);
+                 setting->name);
         return NULL;
     }
     for (size_t i = 0; i < at; i++) {
-        if (strcmp(wanted[i].name, name) == 0) {
-            snprintf(why, why_size, "%s is given twice", name);
+        if (strcasecmp(wanted[i].name, name) == 0) {
+            snprintf(why, why_size, "%s is given twice", setting->name);
             return NULL;
         }
     }

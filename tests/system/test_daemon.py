@@ -311,7 +311,7 @@ def test_parameters_are_set_together_or_not_at_all():
         for refused in (["max-clients", 10, "forward", "maybe"],
                         ["max-clients", 10, "id", 7],
                         ["max-clients", 10, "no-such-key", 7],
-                        ["max-clients", 10, "max-clients", 11],
+                        ["max-clients", 10, "Max-Clients", 11],
                         ["max-clients", 10, "forward", "no\0"],
                         ["max-clients", 10, "heartbeat-interval", "900ms"]):
             with node.client() as client:
@@ -319,7 +319,7 @@ def test_parameters_are_set_together_or_not_at_all():
                 assert client.reply().code == "ERR"
             assert value("max-clients") == b"1024", refused
         # Each of them alone would make no sense, in this order.
-        assert node.call("CONFIG", "SET", "heartbeat-interval", "1s",
+        assert node.call("CONFIG", "SET", "HEARTBEAT-interval", "1s",
                          "election-timeout", "10s") == "OK"
         assert value("heartbeat-interval") == b"1s"
         assert value("election-timeout") == b"10s"
