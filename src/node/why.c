@@ -310,8 +310,11 @@ static void disk_line(const struct why *why)
     } else {
         buf_append_text(why->out, "ok");
     }
-    buf_printf(why->out, "; 99 of 100 saves take at most %llu us\n",
-               (unsigned long long)stats.save_p99_us);
+    if (stats.saves > 0) {
+        buf_printf(why->out, "; 99 of 100 saves take at most %llu us",
+                   (unsigned long long)stats.save_p99_us);
+    }
+    buf_append_u8(why->out, '\n');
 }
 
 static void change_line(const struct why *why)

@@ -33,6 +33,9 @@ def test_a_node_without_a_list_is_told_how_to_begin():
         node = cluster.nodes[0].wait_answers()
         says(node, "next: for a new cluster: raftctl bootstrap 0=" +
              cluster.peer(0))
+        node.kill()
+        node.start().wait_answers()
+        says(node, "disk: ok\n")  # of no save there is nothing to say
 
 
 def test_a_whole_cluster_needs_nothing_and_its_logs_are_level():
