@@ -116,6 +116,7 @@ void events_wake(struct node *node)
 
 void events_watch(struct node *node, struct session *session)
 {
+    events_wake(node); /* those who listen already are told what is new, too */
     if (!session->events.on) {
         session->events.on = true;
         list_push_back(&node->watchers, &session->events.in_list);
