@@ -18,6 +18,8 @@ import time
 import traceback
 
 PATIENCE = 60  # seconds until something that must come is given up
+MIB = 1 << 20
+FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
 
 
 def program(name):
@@ -148,10 +150,13 @@ class Node:
             for key, value in lines.items():
                 conf.write("%s = %s\n" % (key, value))
 
+    def get_conf(self):
+        with open(self.conf, encoding="ascii") as conf:
+            return dict(line.rstrip("\n").split(" = ", 1) for line in conf)
+
     def set_conf(self, **settings):
         """Other values for the next start; None: no such line."""
-        with open(self.conf, encoding="ascii") as conf:
-            lines = dict(line.rstrip("\n").split(" = ", 1) for line in conf)
+        lines = self.get_conf()
         for key, value in settings.items():
             lines[key.replace("_", "-")] = value
         self.write_conf({key: value for key, value in lines.items()
@@ -215,6 +220,11 @@ class Node:
                 return client.call("ROLE")
         except (OSError, Closed):
             return None
+
+    def said(self):
+        """All that it has logged so far."""
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
 
     def info(self):
         lines = self.call("INFO").decode().split("\r\n")
@@ -363,6 +373,54 @@ def submit(node, payload):
                 raise
             if error.code not in ("NOLEADER", "UNCERTAIN", "NOCONFIG", "BUSY"):
                 raise
+
+
+def refusal(who, *words):
+    """The error that a node, or a connection, must answer with."""
+    try:
+        answer = who.call(*words)
+    except Error as error:
+        return error
+    raise AssertionError("%r was answered %r" % (words, answer))
+
+
+def refused(who, code, *words):
+    """The text of an error that must have that code."""
+    error = refusal(who, *words)
+    assert error.code == code, "%s instead of %s" % (error, code)
+    return str(error)
+
+
+def says(node, *parts):
+    """Waits until WHY contains all of the parts."""
+    def said():
+        text = node.call("WHY").decode()
+        return all(part in text for part in parts)
+    until("node %d says %r" % (node.number, parts), said)
+
+
+def upload(node, index, data, piece=MIB):
+    """The state of the app at that entry."""
+    with node.client() as client:
+        assert client.call("SNAPSHOT", "BEGIN", index) == "OK"
+        for at in range(0, len(data), piece):
+            part = data[at:at + piece]
+            assert client.call("SNAPSHOT", "WRITE", part) == at + len(part)
+        assert client.call("SNAPSHOT", "END") == "OK"
+
+
+def download_by(client, piece=MIB):
+    data = b""
+    while True:
+        part = client.call("SNAPSHOT", "READ", len(data), piece)
+        if not part:
+            return data
+        data += part
+
+
+def download(node):
+    with node.client() as client:
+        return download_by(client)
 
 
 def main(module):

@@ -184,8 +184,7 @@ def test_a_second_process_on_a_data_directory_is_told_who_holds_it():
         status = node.process.wait(30)
         node.process = first
         assert status == 75, status
-        with open(node.log, encoding="utf-8") as log:
-            assert str(first.pid) in log.read()
+        assert str(first.pid) in node.said()
 
 
 def test_a_node_with_a_wiped_disk_is_refused_and_says_so():

@@ -54,11 +54,6 @@ def test_a_configuration_is_checked_and_printed():
         os.unlink(path)
 
 
-def last_line(node):
-    with open(node.log, encoding="utf-8") as log:
-        return log.read()
-
-
 def test_the_socket_has_its_mode_and_group_and_the_database_is_not_for_all():
     number = 65534 if os.geteuid() == 0 else os.getegid()
     group = grp.getgrgid(number).gr_name
@@ -89,7 +84,7 @@ def test_exit_statuses_tell_the_cause():
         with socket.create_server((cluster.address, 7000)):
             node.start()
             assert node.process.wait(30) == 71
-        assert "7000" in last_line(node)
+        assert "7000" in node.said()
         node.process = None
         # The database is another node's.
         assert run("-c", node.conf, "-o", "id=7", "-o",
@@ -149,7 +144,7 @@ def test_a_socket_that_cannot_be_asked_is_not_removed():
             node.start()
             assert node.process.wait(30) == 71
             node.process = None
-            assert "cannot be found out" in last_line(node)
+            assert "cannot be found out" in node.said()
             assert os.path.exists(node.socket)
         os.unlink(node.socket)
         # One that is too busy to answer.
@@ -167,7 +162,7 @@ def test_a_socket_that_cannot_be_asked_is_not_removed():
             node.start()
             assert node.process.wait(30) == 71
             node.process = None
-            assert "another process listens" in last_line(node)
+            assert "another process listens" in node.said()
             assert os.path.exists(node.socket)
             for one in waiting:
                 one.close()
@@ -228,7 +223,7 @@ def test_nothing_is_acknowledged_that_the_next_start_will_not_find():
             assert node.process.wait(PATIENCE) == 74
             node.process = None
             assert "%s/%s is not the file any more" % (data, lost) in \
-                last_line(node), lost
+                node.said(), lost
 
 
 def test_a_start_without_descriptors_ends_as_the_manual_says():
@@ -236,7 +231,7 @@ def test_a_start_without_descriptors_ends_as_the_manual_says():
         node = cluster.nodes[0]
 
         def ended_or_started():
-            if ", node 0 of cluster" in last_line(node):
+            if ", node 0 of cluster" in node.said():
                 return "started"
             return node.process.poll()
 
@@ -250,8 +245,8 @@ def test_a_start_without_descriptors_ends_as_the_manual_says():
             if status == "started":
                 break
             node.process = None
-            assert status in (70, 71, 74), (limit, status, last_line(node))
-            for line in last_line(node).splitlines():
+            assert status in (70, 71, 74), (limit, status, node.said())
+            for line in node.said().splitlines():
                 assert line.startswith("20"), line
         assert 10 < limit < 39, limit
 
@@ -264,11 +259,11 @@ def test_sighup_takes_what_can_change_and_names_what_cannot():
         node.process.send_signal(signal.SIGHUP)
         until("the new value", lambda: node.call(
             "CONFIG", "GET", "max-payload")[1] == b"3MiB")
-        assert "app-socket-mode cannot change at run time" in last_line(node)
+        assert "app-socket-mode cannot change at run time" in node.said()
         with open(node.conf, "a", encoding="ascii") as conf:
             conf.write("nonsense\n")
         node.process.send_signal(signal.SIGHUP)
-        until("the error", lambda: "'nonsense'" in last_line(node))
+        until("the error", lambda: "'nonsense'" in node.said())
         assert node.call("CONFIG", "GET", "max-payload")[1] == b"3MiB"
 
 
@@ -427,7 +422,7 @@ def test_the_limit_of_descriptors_bounds_the_clients():
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         node.wait_answers()
         assert "max-clients is 1024, but at most 32 apps can connect: the " \
-            "system's limit is 64 open files" in last_line(node)
+            "system's limit is 64 open files" in node.said()
 
         def admitted():
             """A client, once those of before are known to be gone."""
@@ -443,7 +438,7 @@ def test_the_limit_of_descriptors_bounds_the_clients():
             assert "max number of clients" in str(one_more.reply())
         for client in clients:
             client.close()
-        assert "can be accepted" not in last_line(node)
+        assert "can be accepted" not in node.said()
 
 
 def test_a_want_of_descriptors_is_logged_once():
@@ -456,7 +451,7 @@ def test_a_want_of_descriptors_is_logged_once():
                 "uptime_in_seconds:")[1].split()[0])
 
         def said():
-            return last_line(node).count("no more connections of apps can")
+            return node.said().count("no more connections of apps can")
 
         def limit(soft):
             resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE,

@@ -6,19 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from cluster import Client, Cluster, Error, main, submit, until
-
-FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
-
-
-def refused(node, code, *words):
-    """Asks, and expects an error with that code; returns its text."""
-    try:
-        answer = node.call(*words)
-    except Error as error:
-        assert error.code == code, "%s instead of %s" % (error, code)
-        return str(error)
-    raise AssertionError("%r was answered %r, not %s" % (words, answer, code))
+from cluster import FAST, Cluster, Error, main, refused, submit, until
 
 
 def absent(cluster, *payloads):
@@ -268,11 +256,7 @@ def test_disk_when_it_is_full_and_on_again_without_a_restart():
 
 def full_disk(cluster, small):
     node = cluster.nodes[0]
-    with open(node.conf, encoding="ascii") as conf:
-        text = conf.read().replace("data-dir = " + node.directory,
-                                   "data-dir = " + small)
-    with open(node.conf, "w", encoding="ascii") as conf:
-        conf.write(text)
+    node.set_conf(data_dir=small)
     for each in cluster.nodes:
         each.start()
     submit(cluster.leader(), b"before")

@@ -35,8 +35,9 @@ import subprocess
 import sys
 import tempfile
 
-from cluster import Client, Cluster, Error, main, submit, until
-from test_errors import FAST, absent, mount_small, refused
+from cluster import (FAST, Client, Cluster, Error, main, refused, submit,
+                     until)
+from test_errors import absent, mount_small
 
 
 def once_at_most(cluster, payload):
@@ -169,11 +170,7 @@ def test_disk_of_the_leader_is_told_to_whom_forwarded():
 
 def full_leader(cluster, mounted):
     for node, path in zip(cluster.nodes, mounted):
-        with open(node.conf, encoding="ascii") as conf:
-            text = conf.read().replace("data-dir = " + node.directory,
-                                       "data-dir = " + path)
-        with open(node.conf, "w", encoding="ascii") as conf:
-            conf.write(text)
+        node.set_conf(data_dir=path)
         node.start()
     leader = cluster.leader()
     submit(leader, b"before")
@@ -219,8 +216,8 @@ def test_noleader_for_what_comes_while_the_node_stops():
             until("it is appended", lambda: int(
                 leader.info()["pending_bytes"]) > 0)
             leader.process.send_signal(signal.SIGTERM)
-            until("it stops", lambda: "stopping on SIGTERM" in open(
-                leader.log, encoding="utf-8").read())
+            until("it stops", lambda: "stopping on SIGTERM" in
+                  leader.said())
             second.send("SUBMIT", b"late")
             answer = second.reply()
             assert answer.code == "NOLEADER", answer

@@ -7,17 +7,14 @@ import socket
 import subprocess
 import sys
 
-from cluster import Cluster, main, program, submit, until
-
-FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
+from cluster import FAST, Cluster, main, program, submit, until
 
 
 def with_http(cluster):
     """Each node gets an address of its own; to be called before the start."""
     for node in cluster.nodes:
-        with open(node.conf, "a", encoding="ascii") as conf:
-            conf.write("http-listen = %s:%d\n" % (
-                cluster.address, 8000 + node.number))
+        node.set_conf(http_listen="%s:%d" % (cluster.address,
+                                             8000 + node.number))
         node.start().wait_answers()
 
 
@@ -192,19 +189,14 @@ def test_strangers_that_stay_keep_nobody_out():
 
 
 def test_a_port_that_is_taken_ends_the_node_with_71():
-    with Cluster(1, start=0, http_listen="127.0.0.1:1") as cluster:
+    with Cluster(1, start=0) as cluster:
         node = cluster.nodes[0]
         with socket.create_server((cluster.address, 0)) as taken:
-            with open(node.conf, encoding="ascii") as conf:
-                text = conf.read().replace("127.0.0.1:1", "%s:%d" % (
-                    cluster.address, taken.getsockname()[1]))
-            with open(node.conf, "w", encoding="ascii") as conf:
-                conf.write(text)
+            node.set_conf(http_listen="%s:%d" % taken.getsockname())
             node.start()
             assert node.process.wait(30) == 71
         node.process = None
-        with open(node.log, encoding="utf-8") as log:
-            assert "http-listen" in log.read()
+        assert "http-listen" in node.said()
 
 
 if __name__ == "__main__":

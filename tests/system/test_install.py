@@ -8,32 +8,13 @@ import sqlite3
 import sys
 import urllib.request
 
-from cluster import Cluster, main, submit, until
+from cluster import MIB, Cluster, download, main, says, submit, until, upload
 
-MIB = 1 << 20
 WINDOW = 4 * MIB  # that may be on its way when a connection breaks
 
 
 def some_bytes(size, seed):
     return random.Random(seed).randbytes(size)
-
-
-def upload(node, index, data):
-    with node.client() as client:
-        assert client.call("SNAPSHOT", "BEGIN", index) == "OK"
-        for at in range(0, len(data), MIB):
-            client.call("SNAPSHOT", "WRITE", data[at:at + MIB])
-        assert client.call("SNAPSHOT", "END") == "OK"
-
-
-def download(node):
-    with node.client() as client:
-        data = b""
-        while True:
-            part = client.call("SNAPSHOT", "READ", len(data), MIB)
-            if not part:
-                return data
-            data += part
 
 
 def numbers(node):
@@ -54,16 +35,6 @@ def peer(node, other):
 
 def why(node):
     return node.call("WHY").decode()
-
-
-def says(node, *parts):
-    """Waits until WHY contains all of the parts."""
-    until("%r" % (parts,), lambda: all(part in why(node) for part in parts))
-
-
-def log_of(node):
-    with open(node.log, encoding="utf-8") as log:
-        return log.read()
 
 
 def lagging(cluster):
@@ -263,7 +234,7 @@ def heals(cluster, leader, away, last):
     more = submit(leader, b"more")
     data = some_bytes(2 * MIB, 9)
     assert sent(leader) == before
-    assert log_of(leader).count("damaged on this disk: no node is sent") == 1
+    assert leader.said().count("damaged on this disk: no node is sent") == 1
     upload(leader, more, data)
     whole(away, more, data)
     assert numbers(leader)["snapshot_damaged"] == 0
@@ -292,8 +263,8 @@ def test_a_hash_that_is_wrong_makes_the_sender_look_at_its_file():
                (other, crc32c(other)))
         away.start().wait_answers()
         heals(cluster, leader, away, last)
-        assert "had not the hash that was said" in log_of(leader)
-        assert "had not the hash that was said" in log_of(away)
+        assert "had not the hash that was said" in leader.said()
+        assert "had not the hash that was said" in away.said()
 
 
 def test_an_app_that_finds_rot_finds_it_for_all():
@@ -309,7 +280,7 @@ def test_an_app_that_finds_rot_finds_it_for_all():
         assert numbers(node)["snapshot_damaged"] == 1
         says(node, "snapshot: that of entry %d is damaged" % last,
              "next: have the app take a new snapshot")
-        assert log_of(node).count("damaged on this disk") == 1
+        assert node.said().count("damaged on this disk") == 1
 
 
 if __name__ == "__main__":

@@ -6,10 +6,8 @@ import socket
 import sys
 import time
 
-from cluster import Cluster, Error, main, submit, until
+from cluster import FAST, Cluster, Error, main, refusal, submit, until
 from history import Load, judge
-
-FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
 
 
 def member(cluster, number, role=""):
@@ -18,15 +16,6 @@ def member(cluster, number, role=""):
 
 def members(cluster, *numbers):
     return [member(cluster, number) for number in numbers]
-
-
-def refusal(node, *words):
-    """The error that a command must be answered with."""
-    try:
-        answer = node.call(*words)
-    except Error as error:
-        return error
-    raise AssertionError("%r was answered %r" % (words, answer))
 
 
 def first_of(cluster, *numbers):

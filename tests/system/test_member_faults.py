@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 
-from cluster import Closed, Cluster, Error, main, submit, until
+from cluster import FAST, Closed, Cluster, Error, main, until
 from history import Load, judge
-from test_member import FAST, first_of, member
+from test_member import first_of, member
 
 NODES = 6
 # What a change may be answered, with nodes dying all around.

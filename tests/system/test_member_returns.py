@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 
-from cluster import Cluster, Error, main, program, submit, until
-from test_member import FAST, change, first_of, member, refusal
+from cluster import (FAST, Cluster, main, program, refusal, says, submit,
+                     until)
+from test_member import change, first_of, member
 
 
 def raftctl(node, *words):
@@ -32,14 +33,6 @@ def copy_to(node, directory):
     os.makedirs(directory, exist_ok=True)
     for name in database(node):
         shutil.copy(os.path.join(node.directory, name), directory)
-
-
-def says(node, *texts):
-    """WHY comes to say all of this."""
-    def said():
-        text = node.call("WHY").decode()
-        return all(part in text for part in texts)
-    until("node %d says %r" % (node.number, texts), said)
 
 
 def is_out(node):

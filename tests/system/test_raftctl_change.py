@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 
-from cluster import Cluster, main, program, submit, until
-from test_member import FAST, first_of, member, members, voters
+from cluster import FAST, Cluster, main, program, submit, until
+from test_member import first_of, member, members, voters
 
 
 def run(node, *words, status=0):

@@ -65,6 +65,7 @@ def a_closed_output_is_an_error_and_nothing_goes_to_the_node():
 def a_closed_output_for_errors_keeps_them_from_the_node():
     with Node(lambda words: SILENCE) as node:
         ends(run_redirected(node, "2>&-", "--timeout", "10ms", "wait", "1"), 3)
+        node.wait_for_requests(1)
     equal(node.requests, [[b"WAIT", b"1"]])
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 
-from cluster import Cluster, main, program, submit, until
+from cluster import Cluster, main, program, submit, until, upload
 from history import Load
 
 
@@ -39,18 +39,6 @@ def entries(directory):
     lines = ctl_ok("--json", "inspect", "--entries", "..", directory)
     found = [json.loads(line) for line in lines.splitlines()]
     return {entry["index"]: entry for entry in found}
-
-
-def conf_of(node):
-    with open(node.conf, encoding="ascii") as conf:
-        return dict(line.strip().split(" = ", 1) for line in conf)
-
-
-def change_conf(node, **settings):
-    lines = conf_of(node)
-    for key, value in settings.items():
-        lines[key.replace("_", "-")] = value
-    node.write_conf(lines)
 
 
 def leads(node):
@@ -194,8 +182,7 @@ def test_a_plausible_term_that_was_never_saved_is_believed_by_nobody():
         node.start()
         assert node.process.wait(60) == 65
         node.process = None
-        with open(node.log, encoding="utf-8") as log:
-            last = log.read().splitlines()[-1]
+        last = node.said().splitlines()[-1]
         assert wanted in last and "must be replaced" in last, last
 
 
@@ -236,7 +223,7 @@ def restored_node(cluster, file, *options):
     directory = os.path.join(cluster.directory, "restored")
     ctl_ok("restore", *options, file, directory)
     assert verdict(directory)["sound"]
-    change_conf(node, data_dir=directory)
+    node.set_conf(data_dir=directory)
     return node.start().wait_answers()
 
 
@@ -266,7 +253,7 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
               survivor.info()["peer_0"])
         assert "is of another epoch of cluster test" in node.call(
             "WHY").decode() + survivor.call("WHY").decode()
-        status, _, err = ctl("restore", file, conf_of(node)["data-dir"])
+        status, _, err = ctl("restore", file, node.get_conf()["data-dir"])
         assert status == 1 and "is not empty" in err, err
         before = info["instance"], info["epoch"]
         node.kill()
@@ -275,13 +262,6 @@ def test_a_restored_backup_is_a_new_cluster_with_the_old_log():
         assert (info["instance"], info["epoch"]) == before
         leads(node)
         assert len(node.call("CONFIG", "HISTORY")) == 2
-
-
-def upload(node, index, data):
-    with node.client() as client:
-        client.call("SNAPSHOT", "BEGIN", index)
-        client.call("SNAPSHOT", "WRITE", data)
-        client.call("SNAPSHOT", "END")
 
 
 def test_a_compacted_log_is_restored_with_its_keys_and_the_snapshot():
@@ -323,13 +303,13 @@ def test_a_compacted_log_is_restored_with_its_keys_and_the_snapshot():
         # recover leaves all that in place.
         node.kill()
         ctl_ok("recover", "--yes", "--members", members_of(cluster),
-               conf_of(node)["data-dir"])
+               node.get_conf()["data-dir"])
         node.start().wait_answers()
         cluster.leader()
         assert node.call("OUTCOME", "k") == keyed
         assert node.call("SNAPSHOT", "INFO")[:1] == [digest[0] - 5]
         node.kill()
-        shutil.rmtree(conf_of(node)["data-dir"])
+        shutil.rmtree(node.get_conf()["data-dir"])
         node = leads(restored_node(cluster, empty))
         assert node.call("SUBMIT", "again", "KEY", "k") == keyed
         assert submit(node, b"behind it all") == last + 3
@@ -358,8 +338,7 @@ def test_a_damaged_backup_is_not_restored():
         node.start()
         assert node.process.wait(60) == 65
         node.process = None
-        with open(node.log, encoding="utf-8") as log:
-            assert "is a backup" in log.read()
+        assert "is a backup" in node.said()
 
 
 def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
@@ -436,7 +415,7 @@ def test_a_lost_quorum_is_recovered_with_the_most_complete_log():
             digests.add(entries(node.directory)[new]["digest"])
         assert len(digests) == 1
         # One of the old history is refused, under whichever id.
-        change_conf(lost, data_dir=old)
+        lost.set_conf(data_dir=old)
         kept.start().wait_answers()
         lost.start().wait_answers()
         until("the old one is refused", lambda: "link=refused" in

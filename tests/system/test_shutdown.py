@@ -6,14 +6,7 @@ import signal
 import sys
 import threading
 
-from cluster import PATIENCE, Closed, Cluster, main, submit, until
-
-MIB = 1 << 20
-
-
-def last_lines(node):
-    with open(node.log, encoding="utf-8") as log:
-        return log.read()
+from cluster import MIB, PATIENCE, Closed, Cluster, main, submit, until
 
 
 def files(node):
@@ -27,7 +20,7 @@ def bytes_of(node, name):
 
 def stop(node):
     node.process.send_signal(signal.SIGTERM)
-    until("it stops", lambda: "stopping on" in last_lines(node))
+    until("it stops", lambda: "stopping on" in node.said())
 
 
 def wait_ended(node):
@@ -146,7 +139,7 @@ def test_a_disk_that_hangs_does_not_keep_the_process():
                 raise AssertionError(client.reply())
             except Closed:
                 pass # it is not said to be saved
-        assert "the disk does not answer" in last_lines(node)
+        assert "the disk does not answer" in node.said()
         assert not os.path.exists(node.socket)
         disk.go_on()
         disk.start()
@@ -163,7 +156,7 @@ def test_a_disk_that_takes_its_time_is_waited_for():
             disk.go_on()
             index = client.reply()
             wait_ended(node)
-        assert "the disk does not answer" not in last_lines(node)
+        assert "the disk does not answer" not in node.said()
         disk.start()
         node.wait_answers().call("WAIT", index)
         assert node.entries()[index][1] == b"slow"

@@ -6,10 +6,8 @@ import random
 import sqlite3
 import sys
 
-from cluster import Cluster, Error, main, submit, until
-
-MIB = 1 << 20
-
+from cluster import (MIB, Cluster, download_by, main, refused, submit, until,
+                     upload)
 
 def some_bytes(size, seed=1):
     return random.Random(seed).randbytes(size)
@@ -18,33 +16,6 @@ def some_bytes(size, seed=1):
 def files(node):
     return sorted(name for name in os.listdir(node.directory)
                   if name.startswith("snapshot-"))
-
-
-def refused(code, client, *words):
-    try:
-        answer = client.call(*words)
-    except Error as error:
-        assert error.code == code, error
-        return str(error)
-    raise AssertionError("%r was answered %r" % (words[:2], answer))
-
-
-def upload(node, index, data, piece=MIB):
-    with node.client() as client:
-        assert client.call("SNAPSHOT", "BEGIN", index) == "OK"
-        for at in range(0, len(data), piece):
-            part = data[at:at + piece]
-            assert client.call("SNAPSHOT", "WRITE", part) == at + len(part)
-        assert client.call("SNAPSHOT", "END") == "OK"
-
-
-def download(client, piece=MIB):
-    data = b""
-    while True:
-        part = client.call("SNAPSHOT", "READ", len(data), piece)
-        if not part:
-            return data
-        data += part
 
 
 def test_what_is_uploaded_is_downloaded_also_after_a_restart():
@@ -58,7 +29,7 @@ def test_what_is_uploaded_is_downloaded_also_after_a_restart():
                 hashlib.sha256(data).hexdigest().encode()]
         with node.client() as client:
             assert client.call("SNAPSHOT", "INFO") == info
-            assert download(client, 777777) == data
+            assert download_by(client, 777777) == data
             assert client.call("SNAPSHOT", "READ", MIB - 3, 7) == \
                 data[MIB - 3:MIB + 4]
             assert client.call("SNAPSHOT", "READ", 1 << 40, 100) == b""
@@ -68,7 +39,7 @@ def test_what_is_uploaded_is_downloaded_also_after_a_restart():
         node.start().wait_answers()
         assert node.call("SNAPSHOT", "INFO") == info
         with node.client() as client:
-            assert download(client, 16 * MIB) == data
+            assert download_by(client, 16 * MIB) == data
         assert node.kill(15) == 0
         with sqlite3.connect(os.path.join(node.directory,
                                           "snapshot-1.db")) as db:
@@ -93,31 +64,31 @@ def test_what_cannot_be_uploaded_is_refused():
         last = submit(node, b"x")
         with node.client() as client, node.client() as other:
             for words in (("WRITE", b"x"), ("END",)):
-                assert "BEGIN" in refused("ERR", client, "SNAPSHOT", *words)
-            refused("ERR", client, "SNAPSHOT", "BEGIN", last + 1)
-            refused("ERR", client, "SNAPSHOT", "BEGIN", 0)
-            refused("ERR", client, "SNAPSHOT", "BEGIN", "x")
-            refused("ERR", client, "SNAPSHOT", "READ", 0, 16 * MIB + 1)
-            refused("ERR", client, "SNAPSHOT", "READ", 0, 1)
-            refused("ERR", client, "SNAPSHOT", "READ", 0, 1, "INDEX", last)
-            refused("ERR", client, "SNAPSHOT", "READ", 0)
-            refused("ERR", client, "SNAPSHOT")
-            refused("ERR", client, "SNAPSHOT", "NONE")
+                assert "BEGIN" in refused(client, "ERR", "SNAPSHOT", *words)
+            refused(client, "ERR", "SNAPSHOT", "BEGIN", last + 1)
+            refused(client, "ERR", "SNAPSHOT", "BEGIN", 0)
+            refused(client, "ERR", "SNAPSHOT", "BEGIN", "x")
+            refused(client, "ERR", "SNAPSHOT", "READ", 0, 16 * MIB + 1)
+            refused(client, "ERR", "SNAPSHOT", "READ", 0, 1)
+            refused(client, "ERR", "SNAPSHOT", "READ", 0, 1, "INDEX", last)
+            refused(client, "ERR", "SNAPSHOT", "READ", 0)
+            refused(client, "ERR", "SNAPSHOT")
+            refused(client, "ERR", "SNAPSHOT", "NONE")
             assert client.call("SNAPSHOT", "BEGIN", last) == "OK"
             assert client.call("SNAPSHOT", "WRITE", b"one") == 3
             for second in (client, other):
-                refused("CONFLICT", second, "SNAPSHOT", "BEGIN", last)
-            refused("ERR", other, "SNAPSHOT", "WRITE", b"x")
-            refused("ERR", other, "SNAPSHOT", "END")
+                refused(second, "CONFLICT", "SNAPSHOT", "BEGIN", last)
+            refused(other, "ERR", "SNAPSHOT", "WRITE", b"x")
+            refused(other, "ERR", "SNAPSHOT", "END")
             assert other.call("SNAPSHOT", "ABORT") == "OK"
             big = bytes(16 * MIB)
-            refused("TOOBIG", client, "SNAPSHOT", "WRITE", big + b"x")
+            refused(client, "TOOBIG", "SNAPSHOT", "WRITE", big + b"x")
             assert client.call("SNAPSHOT", "WRITE", big) == 3 + len(big)
             # What SUBMIT takes is not changed by an upload.
-            refused("TOOBIG", client, "SUBMIT", bytes(MIB + 1))
+            refused(client, "TOOBIG", "SUBMIT", bytes(MIB + 1))
             assert client.call("SNAPSHOT", "END") == "OK"
-            refused("ERR", client, "SNAPSHOT", "BEGIN", last)
-            refused("ERR", client, "SNAPSHOT", "WRITE", b"x")
+            refused(client, "ERR", "SNAPSHOT", "BEGIN", last)
+            refused(client, "ERR", "SNAPSHOT", "WRITE", b"x")
             assert client.call("SNAPSHOT", "READ", 0, 5) == b"one\0\0"
 
 
@@ -207,7 +178,7 @@ def test_a_damaged_snapshot_is_named_and_a_missing_one_ends_the_start():
         node.start().wait_answers()
         with node.client() as client:
             assert len(client.call("SNAPSHOT", "READ", 0, MIB)) == MIB
-            said = refused("CORRUPT", client, "SNAPSHOT", "READ", 0, 2 * MIB)
+            said = refused(client, "CORRUPT", "SNAPSHOT", "READ", 0, 2 * MIB)
             assert said.startswith("CORRUPT %d " % last)
         node.kill()
         os.unlink(path)
@@ -226,14 +197,14 @@ def test_the_log_goes_behind_a_snapshot_and_a_stream_begins_with_it():
         until("the log is cut", lambda: node.info()["first_index"] ==
               str(last - 2))
         with node.client() as stream, node.client() as loader:
-            refused("COMPACTED", loader, "READ", 1)
+            refused(loader, "COMPACTED", "READ", 1)
             stream.send("FOLLOW", 1)
             assert stream.reply() == [b"snapshot", last, len(state)]
             # Newer ones do not take it away, for who says nothing of them.
             new = submit(node, b"new")
             assert stream.reply()[:2] == [b"entry", new]
             upload(node, new, b"newer")
-            assert download(loader) == state
+            assert download_by(loader) == state
             assert loader.call("SNAPSHOT", "READ", 0, 9, "INDEX", new) == \
                 b"newer"
             assert loader.call("SNAPSHOT", "READ", 0, 9, "INDEX", last) == \
@@ -277,7 +248,7 @@ def test_a_snapshot_below_the_base_is_dropped():
             even_more = submit(node, b"z")
             assert node.call("COMPACT", even_more) == even_more + 1
             assert node.call("SNAPSHOT", "INFO") is None
-            refused("ERR", client, "SNAPSHOT", "END")
+            refused(client, "ERR", "SNAPSHOT", "END")
         until("nothing is left", lambda: not files(node))
         with node.client() as stream:
             stream.send("FOLLOW", 1)

@@ -7,18 +7,7 @@ import os
 import subprocess
 import sys
 
-from cluster import Cluster, main, program, submit, until
-
-FAST = {"election_timeout": "300ms", "heartbeat_interval": "50ms"}
-
-
-def why(node):
-    return node.call("WHY").decode()
-
-
-def says(node, *parts):
-    """Waits until WHY contains all of the parts."""
-    until("%r" % (parts,), lambda: all(part in why(node) for part in parts))
+from cluster import FAST, Cluster, main, program, says, submit
 
 
 def test_before_the_birth_it_names_whom_to_start():
