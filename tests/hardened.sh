@@ -1,6 +1,7 @@
 #!/bin/sh
 # What is shipped is hardened: position-independent, with a read-only table of
-# what it links, all of it bound at start, and stack protectors.
+# what it links, all of it bound at start, and stack protectors; and its asserts
+# are on.
 build=${top_builddir:-.}
 if nm "$build/raftsc" | grep -q -E '__(asan|ubsan)_'; then
     echo "built with sanitizers"
@@ -18,6 +19,7 @@ for program in "$build/raftsc" "$build/raftctl"; do
     has "read-only relocations" 'GNU_RELRO'
     has "binding at start" 'FLAGS_1.*NOW'
     has "stack protector" '__stack_chk_fail'
+    has "asserts" '__assert_fail'
 done
-echo "$((8 - failed)) passed, $failed failed"
+echo "$((10 - failed)) passed, $failed failed"
 [ "$failed" = 0 ]

@@ -8,6 +8,11 @@
 
 #include <stddef.h>
 
+/* What an assert rules out is worse than an end: see the README, "Hacking". */
+#ifdef NDEBUG
+#error "the asserts stay on: build without -DNDEBUG"
+#endif
+
 /* Exit statuses, after sysexits(3). */
 enum exit_status {
     EXIT_STATUS_OK = 0,
