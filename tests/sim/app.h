@@ -21,6 +21,7 @@ struct asked {
     uint64_t key;         /* of OUTCOME */
     raft_index key_known; /* … its newest entry known when this was asked */
     uint64_t order;       /* number of an operator's; 0: it is none */
+    raft_index snapshot;  /* that is read; 0: any */
     bool resets;          /* RESET: what is open of snapshots ends with it */
 };
 
@@ -74,7 +75,8 @@ struct app {
     uint64_t blind_saved;   /* … of which so many were saved by then */
     bool restarts;          /* it was told to begin again … */
     raft_index restarts_at; /* … here, which is not behind what it gave */
-    bool restarted;         /* it has begun again: an entry tells it */
+    bool restarted;         /* it has begun again: an entry tells it … */
+    bool restarts_unsure;   /* … or a snapshot may have told it */
     enum resp_type push_type;
     bool uploads;           /* all went well since SNAPSHOT BEGIN */
     bool vanishes;          /* once what was asked is on its way */
@@ -131,6 +133,8 @@ void ask_wrong(struct app *app, const char *what,
  * another reply. */
 raft_index ask_compacted(struct app *app, const struct channel *channel,
                          const struct resp_value *value, raft_index asked);
+/* It says that an entry is damaged, or the snapshot: and so it is. */
+bool ask_corrupt(struct app *app, const struct resp_value *value);
 /* [index, term, payload] against what is committed. */
 void ask_check_entry(struct app *app, const struct resp_value *fields);
 /* No app entry lies between `after` and `index`. */
@@ -143,6 +147,7 @@ ask_command ask_compact, ask_cut;                    /* ask_base.c */
 ask_command ask_snapshot;                            /* ask_snapshot.c */
 ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
+ask_command ask_read_all, ask_read_next;             /* ask_log.c */
 ask_command ask_ping, ask_echo, ask_role, ask_about; /* ask_node.c */
 ask_command ask_history;                             /* ask_config.c */
 ask_command ask_other, ask_quit;                     /* ask_other.c */

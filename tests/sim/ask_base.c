@@ -28,13 +28,40 @@ raft_index ask_compacted(struct app *app, const struct channel *channel,
     return first;
 }
 
+static bool was_rotten(const struct disk *disk, raft_index index)
+{
+    for (size_t i = 0; i < ROTTEN_MAX; i++) {
+        if (disk->were_rotten[i] == index && index != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ask_corrupt(struct app *app, const struct resp_value *value)
+{
+    unsigned long long index = 0;
+    if (sscanf(ask_text(value), "CORRUPT %llu ", &index) != 1) {
+        return false;
+    }
+    const struct world *world = app->world;
+    bool file = strstr(ask_text(value), "snapshot") != NULL;
+    if (file ? world->happened[HAPPENED_FILE_ROT] == 0
+             : !was_rotten(&app->host->disk, index)) {
+        ask_wrong(app, "what is sound", value);
+    }
+    world_happened(app->world, HAPPENED_CORRUPT);
+    return true;
+}
+
 /* ---- COMPACT ------------------------------------------------------------ */
 
 static void compact_answered(struct app *app, const struct asked *asked,
                              const struct resp_value *value)
 {
     if (value->type != RESP_INTEGER) {
-        if (!ask_is_error(value, "ERR") && !ask_is_error(value, "DISK")) {
+        if (!ask_is_error(value, "ERR") && !ask_is_error(value, "DISK") &&
+            !ask_is_error(value, "CORRUPT")) {
             ask_wrong(app, "COMPACT", value);
         }
         return;

@@ -76,7 +76,8 @@ static void digest_answered(struct app *app, const struct asked *asked,
                             const struct resp_value *value)
 {
     const struct checks *checks = &app->world->checks;
-    if (ask_is_error(value, "ERR") || ask_is_error(value, "DISK")) {
+    if (ask_is_error(value, "ERR") || ask_is_error(value, "DISK") ||
+        ask_corrupt(app, value)) {
         return; /* not committed here yet, or not to be read now */
     }
     if (value->type == RESP_ERROR &&

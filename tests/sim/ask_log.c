@@ -120,6 +120,7 @@ static void read_answered(struct app *app, const struct asked *asked,
     raft_index after = asked->argument - 1;
     if (value->type != RESP_ARRAY) {
         if (!ask_is_error(value, "ERR") && !ask_is_error(value, "DISK") &&
+            !ask_corrupt(app, value) &&
             ask_compacted(app, &app->ask, value, asked->argument) == 0) {
             ask_wrong(app, "READ", value);
         }
@@ -135,11 +136,43 @@ static void read_answered(struct app *app, const struct asked *asked,
     }
 }
 
+/* Up to 100 entries; many of them; or, while there is none, for ever: of
+ * what is known to come. */
+static void ask_much(struct app *app, struct asked *asked, struct buf *buf)
+{
+    static const char *const counts[] = {"", " COUNT 500", " BLOCK 0"};
+    struct prng *prng = &app->world->prng;
+    raft_index known = app->world->checks.known_max;
+    bool waits = known > 0 && prng_chance(prng, 4);
+    if (waits) {
+        asked->argument = prng_range(prng, 1, known);
+    }
+    buf_printf(buf, "READ %llu%s\r\n", (unsigned long long)asked->argument,
+               counts[waits ? 2 : prng_below(prng, 2)]);
+}
+
+void ask_read_all(struct app *app, struct buf *buf)
+{
+    ask_note(app, read_answered)->argument = 1;
+    buf_append_text(buf, "READ 1 COUNT 500\r\n");
+}
+
+void ask_read_next(struct app *app, struct buf *buf)
+{
+    raft_index next = app->world->checks.count + 1;
+    ask_note(app, read_answered)->argument = next;
+    buf_printf(buf, "READ %llu BLOCK 0\r\n", (unsigned long long)next);
+}
+
 void ask_read(struct app *app, struct buf *buf)
 {
     struct prng *prng = &app->world->prng;
     struct asked *asked = ask_note(app, read_answered);
     asked->argument = prng_range(prng, 1, app->world->checks.count + 2);
+    if (app->world->mix.curious && prng_chance(prng, 3)) {
+        ask_much(app, asked, buf);
+        return;
+    }
     buf_printf(buf, "READ %llu COUNT %llu BLOCK 300\r\n",
                (unsigned long long)asked->argument,
                (unsigned long long)prng_range(prng, 1, 50));

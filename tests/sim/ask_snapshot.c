@@ -147,12 +147,14 @@ static void piece_read(struct app *app, const struct asked *asked,
                        const struct resp_value *value)
 {
     if (value->type == RESP_ERROR &&
-        (ask_is_error(value, "ERR") || ask_is_error(value, "DISK"))) {
+        (ask_is_error(value, "ERR") || ask_is_error(value, "DISK") ||
+         ask_corrupt(app, value))) {
         app->reads_index = 0; /* there is none */
         return;
     }
     bool first = asked->argument == 0;
     if (value->type != RESP_BULK || (first && !take_head(app, value)) ||
+        (asked->snapshot != 0 && asked->snapshot != app->reads_index) ||
         app->reads_at != asked->argument ||
         !files_are(app->reads_index, app->reads_size, app->reads_at,
                    value->data, value->size)) {
@@ -161,6 +163,9 @@ static void piece_read(struct app *app, const struct asked *asked,
                    app->number, value->size,
                    (unsigned long long)asked->argument,
                    (unsigned long long)app->reads_index, app->reads_size);
+    }
+    if (asked->snapshot != 0) {
+        world_happened(app->world, HAPPENED_READ_OF_INDEX);
     }
     app->reads_at += value->size;
     if (value->size == 0) {
@@ -182,10 +187,17 @@ static void download(struct app *app, struct buf *buf)
         }
     }
     size_t offset = app->reads_index == 0 ? 0 : app->reads_at;
-    ask_note(app, piece_read)->argument = offset;
-    buf_printf(buf, "SNAPSHOT READ %zu %llu\r\n", offset,
+    struct asked *asked = ask_note(app, piece_read);
+    asked->argument = offset;
+    buf_printf(buf, "SNAPSHOT READ %zu %llu", offset,
                (unsigned long long)prng_range(&app->world->prng, SIZE_MIN,
                                               LARGE_MAX / 4));
+    if (app->world->mix.curious && prng_chance(&app->world->prng, 2)) {
+        asked->snapshot =
+            offset == 0 ? app->host->disk.snapshot.index : app->reads_index;
+        buf_printf(buf, " INDEX %llu", (unsigned long long)asked->snapshot);
+    }
+    buf_append_text(buf, "\r\n");
 }
 
 /* ---- which one ---------------------------------------------------------- */

@@ -66,12 +66,18 @@ static void acknowledge(struct app *app, raft_index index, struct buf *buf)
 static void begin_again(struct app *app, struct buf *buf)
 {
     const struct checks *checks = &app->world->checks;
+    for (size_t i = 0; i < app->stream_open_count; i++) {
+        if (app->stream_open[i].word == STREAM_AGAIN) {
+            return; /* the one before is still to be answered */
+        }
+    }
     if (app->stopping || !app->flows || app->restarts || app->blind ||
         app->followed == 0 ||
         checks->log[app->followed - 1].kind != RAFT_KIND_APP) {
         return;
     }
     app->restarts = true;
+    app->restarts_unsure = false;
     app->restarts_at = prng_range(&app->world->prng, 1, app->followed);
     world_trace(app->world, app->host, "app %u: follows again from %llu",
                 app->number, (unsigned long long)app->restarts_at);
@@ -237,6 +243,7 @@ static bool follow_snapshot(struct app *app, const struct resp_value *value)
     check_kept(app, index + 1);
     history_known(app->world, index);
     app->restarts = app->restarts && !app->restarted;
+    app->restarts_unsure = app->restarts;
     app->restarted = false;
     app->followed = index;
     app->flows = true;
@@ -260,7 +267,7 @@ static void check_answer(struct app *app, const struct stream_asked *asked,
         world_happened(app->world, HAPPENED_ACK);
         break;
     case STREAM_AGAIN:
-        app->restarted = app->restarts;
+        app->restarted = app->restarts && !app->restarts_unsure;
         right = ok && ask_is_text(value, "PONG");
         break;
     case STREAM_PING:
@@ -320,7 +327,7 @@ void ask_followed(struct app *app, const struct resp_value *value)
     if (follow_compacted(app, value)) {
         return;
     }
-    if (ask_is_error(value, "DISK")) {
+    if (ask_is_error(value, "DISK") || ask_corrupt(app, value)) {
         app->follow.ended = true;
         return;
     }

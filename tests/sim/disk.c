@@ -229,11 +229,22 @@ static void model_read(const struct disk *disk, const struct node_read *read,
         return;
     }
     answer->entries = x_calloc(disk->count + 1, sizeof(*answer->entries));
+    raft_index rotten = disk->rotten > disk->base.index ? disk->rotten : 0;
+    /* What is before the first one is read, too: its digest proves that. */
+    if (rotten != 0 && rotten + 1 >= read->first && rotten <= read->last &&
+        rotten <= disk->count) {
+        answer->result = NODE_READ_CORRUPT;
+        answer->index = rotten;
+    }
     for (raft_index at = read->first; at <= read->last && at <= disk->count;
          at++) {
         const struct raft_entry *entry = &disk->entries[at - 1];
         bytes += raft_entry_weight(entry);
         if (count > 0 && bytes > read->bytes_max) {
+            answer->result = NODE_READ_OK; /* what is damaged lies behind it */
+            break;
+        }
+        if (answer->result == NODE_READ_CORRUPT && at >= rotten) {
             break;
         }
         answer->entries[count++] = raft_entry_share(entry);
@@ -263,6 +274,9 @@ static void read_done(struct world *world, void *subject, uint64_t life)
             answer.result = NODE_READ_FAILED;
         } else {
             model_read(&host->disk, &job->read, &answer);
+        }
+        if (answer.result == NODE_READ_CORRUPT) {
+            world_happened(world, HAPPENED_ROT);
         }
         world_happened(world,
                        fails ? HAPPENED_READ_FAILED : HAPPENED_STORE_READ);
@@ -399,6 +413,7 @@ void disk_start(struct host *host, struct node_start *start)
         make_identity(disk, host);
     }
     disk->identity.boot++;
+    disk->file_rotted = false;
     if (host->world->mix.sqlite) {
         *start = *shelf_open(host);
     } else {
@@ -428,6 +443,8 @@ void disk_repair(struct disk *disk)
     disk->hangs = false;
     disk->read_fails = false;
     disk->write_fails = false;
+    disk->rotten = 0;
+    disk->file_rots = false;
 }
 
 void disk_change(struct host *host, bool fresh)

@@ -362,6 +362,44 @@ static void fault_read(struct world *world, struct prng *prng)
     world_in(world, prng_range(prng, 100000, 3000000), disk_well, host, 0);
 }
 
+static void rot_ends(struct world *world, void *subject, uint64_t life)
+{
+    (void)life;
+    struct host *host = subject;
+    host->disk.rotten = 0;
+    host->disk.file_rots = false;
+    world_trace(world, host, "!  its disk rots no more");
+}
+
+/* An entry that most likely somebody needs, or the snapshot. */
+static void rot(struct world *world, struct host *host, struct prng *prng)
+{
+    struct disk *disk = &host->disk;
+    raft_index tail = prng_below(prng, prng_chance(prng, 2) ? 10 : 1000);
+    disk->file_rots = prng_chance(prng, 2);
+    if (disk->count > tail) {
+        disk->rotten = disk->count - tail;
+        disk->were_rotten[disk->were_rotten_count++ % ROTTEN_MAX] =
+            disk->rotten;
+    }
+    world_trace(world, host, "!  entry %llu%s rots on its disk",
+                (unsigned long long)disk->rotten,
+                disk->file_rots ? ", and the snapshot," : "");
+    world_in(world, prng_range(prng, 100000, 8000000), rot_ends, host, 0);
+}
+
+void fault_rot(struct world *world, void *subject, uint64_t life)
+{
+    if (world->calm) {
+        return;
+    }
+    struct prng prng;
+    prng_seed(&prng, world->seed * UINT64_C(1000033) + life);
+    rot(world, some_host(world, &prng), &prng);
+    world_in(world, prng_range(&prng, 1, world->mix.fault_gap_us * 2),
+             fault_rot, subject, life + 1);
+}
+
 /* ---- one after the other ------------------------------------------------ */
 
 static fault_run *const faults[FAULTS] = {

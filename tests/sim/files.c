@@ -160,6 +160,17 @@ static void work_on(struct host *host, const struct node_file_request *request,
     }
 }
 
+static bool rotten(struct host *host)
+{
+    struct disk *disk = &host->disk;
+    if (disk->file_rots && host->shelf == NULL) {
+        disk->file_rotted = true;
+        world_happened(host->world, HAPPENED_FILE_ROT);
+        return true;
+    }
+    return false;
+}
+
 static void read(struct host *host, const struct node_file_request *request,
                  struct node_file_answer *answer)
 {
@@ -173,6 +184,10 @@ static void read(struct host *host, const struct node_file_request *request,
     }
     if (host->disk.read_fails) {
         answer->result = NODE_FILE_FAILED;
+        return;
+    }
+    if (rotten(host)) {
+        answer->result = NODE_FILE_CORRUPT;
         return;
     }
     size_t size = file->bytes.size;
@@ -194,7 +209,9 @@ static void verify(struct host *host, const struct node_file_request *request,
                    (unsigned long long)request->snapshot.index);
     }
     world_happened(host->world, HAPPENED_VERIFIED);
-    answer->result = host->disk.read_fails ? NODE_FILE_FAILED : NODE_FILE_OK;
+    answer->result = host->disk.read_fails ? NODE_FILE_FAILED
+                     : rotten(host)        ? NODE_FILE_CORRUPT
+                                           : NODE_FILE_OK;
 }
 
 /* False: it is not answered. */
@@ -209,6 +226,12 @@ static bool carry_out(struct host *host,
     if (writes && host->disk.full) {
         drop(making);
         answer->result = NODE_FILE_NO_ROOM;
+        return true;
+    }
+    if (writes && host->disk.file_rots && prng_chance(&host->world->prng, 3)) {
+        drop(making);
+        answer->result = NODE_FILE_FAILED;
+        world_happened(host->world, HAPPENED_FILE_FAILED);
         return true;
     }
     switch (request->work) {

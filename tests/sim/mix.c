@@ -114,6 +114,7 @@ static void draw_late(struct mix *mix, uint64_t seed)
     prng_seed(&prng, seed * UINT64_C(1000003) + 999983);
     mix->curious = prng_chance(&prng, 3);
     mix->moody = prng_chance(&prng, 4);
+    mix->rots = prng_chance(&prng, 5);
 }
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -181,7 +182,7 @@ void mix_show(const struct world *world)
         "per mille, save %.0f ms, of %llu bytes, cache %llu, forward %s, "
         "appends of %llu, "
         "%llu in flight, drift %llu ppm, aim %u, fall %u, keys %u per mille, "
-        "%llu remembered%s, %s%s%s%s",
+        "%llu remembered%s, %s%s%s%s%s",
         (double)mix->delay_us / 1e3, mix->lost, mix->doubled, mix->reordered,
         mix->late, (double)mix->save_us / 1e3,
         (unsigned long long)mix->save_bytes_max,
@@ -195,5 +196,6 @@ void mix_show(const struct world *world)
             : (mix->compact == COMPACT_KEEPS ? "compacted" : "cut by force"),
         mix->snapshots ? ", snapshots" : "",
         mix->curious ? ", curious apps" : "",
-        mix->moody ? ", settings that change" : "");
+        mix->moody ? ", settings that change" : "",
+        mix->rots ? ", disks that rot" : "");
 }

@@ -7,7 +7,8 @@ static void make_well(struct host *host)
     struct world *world = host->world;
     disk_repair(&host->disk);
     host->paused_until_us = 0;
-    if (host->stops_by_us > 0 && host->node != NULL) {
+    if ((host->stops_by_us > 0 || host->disk.file_rotted) &&
+        host->node != NULL) {
         host_crash(host); /* an operator does not wait for it */
     }
     if (host->node == NULL) {

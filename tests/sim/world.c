@@ -251,6 +251,9 @@ static struct world *world_new(const struct sim_options *options)
         app_start(world->operators[i]);
     }
     world_in(world, 1000000, fault_next, NULL, 0);
+    if (world->mix.rots) {
+        world_in(world, 1000000, fault_rot, NULL, 0);
+    }
     return world;
 }
 

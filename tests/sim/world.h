@@ -25,7 +25,7 @@
  *   many.c      many seeds in many processes; shrink.c a smaller run
  *   play.c      runs in which nothing is left to chance but delays; play_peer.c
  *               those of peers that do not keep to the protocol, play_log.c
- *               those of what a log must not lose
+ *               those of what a log must not lose, play_app.c those of apps
  *
  * A new operation of the node joins with an ask_*.c of its own (or a fault), a
  * row in the table of ask.c (or fault.c), its checks, and a happening for
@@ -156,6 +156,7 @@ struct mix {
     /* Drawn by themselves: a seed without them is what it was before. */
     bool curious; /* apps ask whatever there is to be asked */
     bool moody;   /* nodes have other settings, and are given others yet */
+    bool rots;    /* disks do not give back what was written, for a time */
 };
 
 void mix_draw(struct mix *mix, struct prng *prng,
@@ -181,6 +182,7 @@ struct sim_file {
     bool whole;
 };
 #define FILES_MAX 24
+#define ROTTEN_MAX 256
 
 /* What is durable.  The model of a store is this and no more; beside the
  * shipped store it is what that must have, whenever it is opened again. */
@@ -215,6 +217,11 @@ struct disk {
     bool hangs;
     bool write_fails;
     bool read_fails;
+    raft_index rotten; /* this entry is damaged where it is read; 0: none */
+    raft_index were_rotten[ROTTEN_MAX]; /* … the last ones of them */
+    unsigned were_rotten_count;
+    bool file_rots;   /* so are the bytes of snapshots … */
+    bool file_rotted; /* … and the node knows it, until it is started anew */
 };
 
 /* Borrowed until disk_started(). */
@@ -348,6 +355,8 @@ event_run host_start_again;
 /* ---- faults (fault.c) --------------------------------------------------- */
 
 event_run fault_next;
+/* Where disks rot: now and then one does, for a time. */
+event_run fault_rot;
 /* It leads a new term. */
 void fault_elected(struct host *host);
 /* A step of a change of members shows itself there. */
