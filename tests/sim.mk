@@ -28,6 +28,7 @@ tests_sim_sim_SOURCES = \
 	tests/sim/order.c \
 	tests/sim/place.c \
 	tests/sim/play.c tests/sim/play.h tests/sim/play_peer.c tests/sim/play_log.c \
+	tests/sim/play_app.c \
 	tests/sim/settle.c \
 	tests/sim/shelf.c \
 	tests/sim/shrink.c \

@@ -220,7 +220,8 @@ static void client_line(const struct node *node, const struct session *session,
         (unsigned long long)session->client_id, session->name,
         (unsigned long long)(node->now.mono_us - session->opened_us) / 1000000,
         session->resp, session->request_count,
-        (unsigned long long)(session->unsent_bytes + session->out.size),
+        (unsigned long long)(session->unsent_bytes + session->out.size +
+                             session->reply_bytes),
         session->feed.on ? "entries" : "", session->events.on ? "events" : "");
 }
 

@@ -98,10 +98,12 @@ static void read_done(struct node *node, const struct file_ask *ask,
 
 void download_resume(struct node *node, struct session *session)
 {
-    while (!session->downloading && !list_empty(&session->downloads) &&
-           session_room(session) > 0) {
+    while (!session->downloading && !list_empty(&session->downloads)) {
         struct request *request =
             list_entry(session->downloads.next, struct request, held);
+        if (!session_has_room(session, request)) {
+            return;
+        }
         list_remove(&request->held);
         if (!pin(node, session, request)) {
             continue;

@@ -359,6 +359,19 @@ static void begin_job(struct node *node, struct session *session,
     session->job.wanted = (size_t)request->count;
 }
 
+/* NULL: none, for now. */
+static struct request *next_read(struct session *session)
+{
+    list_each(at, following, &session->reads)
+    {
+        struct request *request = list_entry(at, struct request, held);
+        if (session_has_room(session, request)) {
+            return request;
+        }
+    }
+    return NULL;
+}
+
 /* One READ of a session at a time gathers entries, so that a client that asks
  * for a thousand at once costs no more memory than one. */
 static void run_reads(struct node *node, struct session *session)
@@ -368,11 +381,11 @@ static void run_reads(struct node *node, struct session *session)
         if (job->active && !run_job(node, session)) {
             return;
         }
-        if (list_empty(&session->reads) || session_room(session) == 0) {
+        struct request *next = next_read(session);
+        if (next == NULL) {
             return;
         }
-        begin_job(node, session,
-                  list_entry(session->reads.next, struct request, held));
+        begin_job(node, session, next);
     }
 }
 

@@ -62,14 +62,14 @@ struct request *request_find(struct node *node, struct raft_ticket ticket)
     return map_get(&node->requests, ticket.number);
 }
 
-static bool is_first(const struct request *request)
+bool request_is_first(const struct request *request)
 {
     return request->session->requests.next == &request->in_session;
 }
 
 struct out *request_out(struct request *request)
 {
-    return is_first(request) ? &request->session->out : &request->reply;
+    return request_is_first(request) ? &request->session->out : &request->reply;
 }
 
 /* Nobody finds it any more; its place in the session is left to the caller. */
@@ -99,12 +99,14 @@ void request_finish(struct node *node, struct request *request)
     struct session *session = request->session;
     assert(!request->finished);
     request->finished = true;
+    session->reply_bytes += request->reply.size;
     let_go(node, request);
     while (!list_empty(&session->requests)) {
         struct request *first = request_of(session->requests.next);
         if (!first->finished) {
             break;
         }
+        session->reply_bytes -= first->reply.size;
         out_move(&session->out, &first->reply);
         recycle(node, first);
     }

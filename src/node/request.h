@@ -94,6 +94,9 @@ struct request *request_new(struct node *node, struct session *session);
 /* NULL: it is finished, or its session is gone. */
 struct request *request_find(struct node *node, struct raft_ticket ticket);
 
+/* All that were asked before it on its connection are answered. */
+bool request_is_first(const struct request *request);
+
 /* Where its reply is written; then request_finish().  For the first request of
  * a session this is the session's own queue: no copy is made. */
 struct out *request_out(struct request *request);

@@ -144,11 +144,24 @@ bool session_reads(const struct session *session)
            session->downloading || !list_empty(&session->downloads);
 }
 
-size_t session_room(const struct session *session)
+static size_t room_beside(uint64_t waiting)
 {
-    uint64_t waiting = session->unsent_bytes + session->out.size;
     return waiting < SESSION_OUTPUT_MAX ? SESSION_OUTPUT_MAX - (size_t)waiting
                                         : 0;
+}
+
+size_t session_room(const struct session *session)
+{
+    return room_beside(session->unsent_bytes + session->out.size +
+                       session->reply_bytes);
+}
+
+bool session_has_room(const struct session *session,
+                      const struct request *request)
+{
+    uint64_t leaving = session->unsent_bytes + session->out.size;
+    return session_room(session) > 0 ||
+           (request_is_first(request) && room_beside(leaving) > 0);
 }
 
 bool session_may_push(const struct session *session)

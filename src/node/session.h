@@ -28,6 +28,7 @@ struct session {
     size_t request_count;
     struct out out;          /* for the net, at the end of the turn */
     uint64_t unsent_bytes;   /* given to the net, not drained yet */
+    uint64_t reply_bytes;    /* of replies that wait for those before them */
     int resp;                /* 2 or 3 */
     bool paused;             /* the net was told to stop reading */
     bool eof;                /* the app has shut down its sending half */
@@ -68,5 +69,9 @@ bool session_reads(const struct session *session);
 
 /* How many more bytes may be produced for it now. */
 size_t session_room(const struct session *session);
+/* Whether the reply to this one may be.  The first of all has the room that
+ * replies behind it take: they wait for it. */
+bool session_has_room(const struct session *session,
+                      const struct request *request);
 
 #endif

@@ -36,6 +36,17 @@ static void check_session(const struct host *host,
     /* A protocol error is one more. */
     over(host, "requests of a session", session->request_count,
          SESSION_REQUESTS_MAX + 1);
+    uint64_t waiting = 0;
+    uint64_t largest = 0;
+    list_each(at, following, &session->requests)
+    {
+        size_t size = list_entry(at, struct request, in_session)->reply.size;
+        waiting += size;
+        largest = size > largest ? size : largest;
+    }
+    /* Whoever begins one while there is room may go over. */
+    over(host, "bytes of replies that wait for others", waiting - largest,
+         SESSION_OUTPUT_MAX);
 }
 
 static void check_sessions(const struct host *host)

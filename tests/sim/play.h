@@ -41,4 +41,8 @@ play_run play_purpose, play_stranger, play_slander, play_offered;
 
 play_run play_counted, play_dropped, play_ahead;
 
+/* ---- in play_app.c ------------------------------------------------------ */
+
+play_run play_behind;
+
 #endif
