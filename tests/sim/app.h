@@ -22,6 +22,8 @@ struct asked {
     raft_index key_known; /* … its newest entry known when this was asked */
     uint64_t order;       /* number of an operator's; 0: it is none */
     raft_index snapshot;  /* that is read; 0: any */
+    uint64_t count;       /* of READ */
+    raft_index told;      /* … by its node, when this was asked */
     bool resets;          /* RESET: what is open of snapshots ends with it */
 };
 

@@ -114,6 +114,30 @@ void ask_check_no_gap(struct app *app, raft_index after, raft_index index)
     }
 }
 
+/* Behind what is gone, or cannot be read just then, nothing comes. */
+static bool may_stop(const struct app *app, raft_index last)
+{
+    const struct world *world = app->world;
+    const struct host *host = app->host;
+    struct raft_status status;
+    if (world->mix.rots || world->mix.weights[FAULT_READ] > 0 ||
+        host->node == NULL || host->life != app->ask.life) {
+        return true;
+    }
+    raft_status(node_raft(host->node), &status);
+    return status.first > last + 1;
+}
+
+/* Where not all that was asked for comes, there was no more. */
+static void check_all_read(struct app *app, const struct asked *asked,
+                           const struct resp_value *value, raft_index last)
+{
+    if (last < asked->told && value->count < asked->count &&
+        !(value->count > 0 && may_stop(app, last))) {
+        ask_check_no_gap(app, last, asked->told + 1);
+    }
+}
+
 static void read_answered(struct app *app, const struct asked *asked,
                           const struct resp_value *value)
 {
@@ -134,46 +158,61 @@ static void read_answered(struct app *app, const struct asked *asked,
         after = index;
         world_happened(app->world, HAPPENED_READ);
     }
+    check_all_read(app, asked, value, after);
+}
+
+static struct asked *note_read(struct app *app, raft_index from, uint64_t count)
+{
+    struct asked *asked = ask_note(app, read_answered);
+    asked->argument = from;
+    asked->count = count;
+    if (app->host->life == app->ask.life) {
+        asked->told = app->host->checked;
+    }
+    return asked;
 }
 
 /* Up to 100 entries; many of them; or, while there is none, for ever: of
  * what is known to come. */
-static void ask_much(struct app *app, struct asked *asked, struct buf *buf)
+static void ask_much(struct app *app, struct buf *buf)
 {
     static const char *const counts[] = {"", " COUNT 500", " BLOCK 0"};
     struct prng *prng = &app->world->prng;
     raft_index known = app->world->checks.known_max;
     bool waits = known > 0 && prng_chance(prng, 4);
-    if (waits) {
-        asked->argument = prng_range(prng, 1, known);
-    }
-    buf_printf(buf, "READ %llu%s\r\n", (unsigned long long)asked->argument,
-               counts[waits ? 2 : prng_below(prng, 2)]);
+    bool many = !waits && prng_chance(prng, 2);
+    raft_index from =
+        prng_range(prng, 1, waits ? known : app->world->checks.count + 2);
+    note_read(app, from, many ? 500 : 100);
+    buf_printf(buf, "READ %llu%s\r\n", (unsigned long long)from,
+               counts[waits  ? 2
+                      : many ? 1
+                             : 0]);
 }
 
 void ask_read_all(struct app *app, struct buf *buf)
 {
-    ask_note(app, read_answered)->argument = 1;
+    note_read(app, 1, 500);
     buf_append_text(buf, "READ 1 COUNT 500\r\n");
 }
 
 void ask_read_next(struct app *app, struct buf *buf)
 {
     raft_index next = app->world->checks.count + 1;
-    ask_note(app, read_answered)->argument = next;
+    note_read(app, next, 100);
     buf_printf(buf, "READ %llu BLOCK 0\r\n", (unsigned long long)next);
 }
 
 void ask_read(struct app *app, struct buf *buf)
 {
     struct prng *prng = &app->world->prng;
-    struct asked *asked = ask_note(app, read_answered);
-    asked->argument = prng_range(prng, 1, app->world->checks.count + 2);
     if (app->world->mix.curious && prng_chance(prng, 3)) {
-        ask_much(app, asked, buf);
+        ask_much(app, buf);
         return;
     }
+    raft_index from = prng_range(prng, 1, app->world->checks.count + 2);
+    uint64_t count = prng_range(prng, 1, 50);
+    note_read(app, from, count);
     buf_printf(buf, "READ %llu COUNT %llu BLOCK 300\r\n",
-               (unsigned long long)asked->argument,
-               (unsigned long long)prng_range(prng, 1, 50));
+               (unsigned long long)from, (unsigned long long)count);
 }
