@@ -122,7 +122,7 @@ static bool add(struct target *target, const struct raft_config *now,
 static struct raft_member *named(struct target *target, const char *text,
                                  size_t size)
 {
-    raft_id id;
+    raft_id id = RAFT_ID_NONE;
     if (!read_id(target, text, size, &id)) {
         return NULL;
     }
@@ -261,7 +261,7 @@ bool target_replace(const struct raft_config *now,
     const char *text = order->words[0].text;
     size_t size = order->words[0].size;
     const char *equals = memchr(text, '=', size);
-    raft_id id;
+    raft_id id = RAFT_ID_NONE;
     *comer = (struct raft_member){0};
     if (equals != NULL ? !read_member(&target, text, size, comer)
                        : !read_id(&target, text, size, &id)) {
