@@ -122,7 +122,8 @@ void listener_free(struct listener *listener)
 static struct listener *failed(int fd, char *why, size_t why_size,
                                const char *what, const char *where)
 {
-    snprintf(why, why_size, "%s: %s: %s", where, what, strerror(errno));
+    snprintf(why, why_size, "app-socket %s: %s: %s", where, what,
+             strerror(errno));
     if (fd >= 0) {
         close(fd);
     }

@@ -122,8 +122,7 @@ static void tell_status(struct loop *loop)
         return;
     }
     raft_status(node_raft(loop->node), &status);
-    snprintf(text, sizeof(text), "%s of term %llu",
-             node_role_word(loop->node),
+    snprintf(text, sizeof(text), "%s of term %llu", node_role_word(loop->node),
              (unsigned long long)status.term);
     notify_status(&loop->notify, text);
 }

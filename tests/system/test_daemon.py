@@ -89,6 +89,9 @@ def test_exit_statuses_tell_the_cause():
         # The database is another node's.
         assert run("-c", node.conf, "-o", "id=7", "-o",
                    "bootstrap=7=a:1")[0] == 65
+        # The socket cannot be made.
+        status, _, said = run("-c", node.conf, "-o", "app-socket=/nowhere/s")
+        assert status == 71 and "app-socket /nowhere/s: it cannot" in said, said
         # The directory is not there.
         assert run("-c", node.conf, "-o", "data-dir=/nowhere")[0] == 74
 
