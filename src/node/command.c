@@ -22,7 +22,7 @@ static const struct command table[] = {
     {"CONFIG",
      "[HISTORY | BOOTSTRAP member … | CHANGE member … | ADD member … | "
      "REMOVE id … | PROMOTE id … | DEMOTE id … | REPLACE id[=host:port] | "
-     "ABORT | GET pattern … | SET key value …]",
+     "PLAN member … | ABORT | GET pattern … | SET key value …]",
      "The members, changes of them, and run-time parameters.", 1, -1, false,
      command_config},
     {"DIGEST", "[index]", "The digest of the log up to a committed index.", 1,
