@@ -144,14 +144,19 @@ static bool has_anothers_base(const struct app *app)
     return is_next(app, STREAM_ACK) && status.first > status.told + 1;
 }
 
-/* Its own node drops nothing that an app which follows has not acknowledged. */
+/* Its own node drops nothing that an app which follows has not acknowledged,
+ * of the newest so many. */
 static void check_kept(struct app *app, raft_index first)
 {
     const struct world *world = app->world;
     const struct host *host = app->host;
-    if (app->flows && !app->restarts && app->followed >= host->acked &&
-        !has_anothers_base(app) &&
-        world->checks.count <= world->mix.keep_unacked) {
+    if (!app->flows || app->restarts || app->followed < host->acked ||
+        has_anothers_base(app)) {
+        return;
+    }
+    struct raft_status status;
+    raft_status(node_raft(host->node), &status);
+    if (first + world->mix.keep_unacked > status.told + 1) {
         world_fail(app->world, "what an app needs is kept",
                    "app %u has followed up to %llu, acknowledged are %llu, and "
                    "n%lu begins at %llu",
