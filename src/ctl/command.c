@@ -172,7 +172,9 @@ static const struct command commands[] = {
      "print entries as they are committed",
      "Prints each committed entry from index FROM on, as read does, and goes\n"
      "on with those to come, with no gap and none twice.  Without FROM it\n"
-     "begins behind the app's last ACK.  ^C ends it with status 0.\n",
+     "begins behind the app's last ACK.  Where the log begins later it begins\n"
+     "behind the app's snapshot, and standard error says so; without a\n"
+     "snapshot it is refused (COMPACTED).  ^C ends it with status 0.\n",
      run_follow},
     {"events", "", 0, 0, 0, "print changes of role, leader, configuration",
      "The present state of each first, then each change as it happens.  ^C\n"

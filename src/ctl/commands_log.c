@@ -115,6 +115,22 @@ enum ctl_status run_read(struct ctl *ctl, char **arguments, size_t count)
     return CTL_DONE;
 }
 
+/* False: it is another push.  Entries are printed without a gap, or whoever
+ * reads them is told of it. */
+static bool follow_snapshot(const struct resp_value *push)
+{
+    const struct resp_value *fields = push->children;
+
+    if (!ctl_value_is(&fields[0], "snapshot") || push->count < 3 ||
+        fields[1].type != RESP_INTEGER || fields[2].type != RESP_INTEGER)
+        return false;
+    ctl_complain("the log up to entry %" PRId64 " is gone; the app's snapshot "
+                 "of it (%" PRId64 " bytes: raftctl snapshot save) comes "
+                 "first, and entries follow from %" PRId64 " on",
+                 fields[1].integer, fields[2].integer, fields[1].integer + 1);
+    return true;
+}
+
 static enum ctl_status follow_push(struct ctl *ctl,
                                    const struct resp_value *push)
 {
@@ -126,6 +142,8 @@ static enum ctl_status follow_push(struct ctl *ctl,
     if ((push->type != RESP_ARRAY && push->type != RESP_PUSH) ||
         push->count == 0 || fields[0].type != RESP_BULK)
         return ctl_strange(CTL_READS);
+    if (follow_snapshot(push))
+        return CTL_DONE;
     if (!ctl_value_is(&fields[0], "entry")) {
         ctl_complain("passed over a push of the kind '%.*s'",
                      (int)fields[0].size, fields[0].data);

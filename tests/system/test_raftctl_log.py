@@ -239,6 +239,22 @@ def a_stream_that_the_node_ends_is_unreachable():
 
 
 @test
+def follow_says_where_a_snapshot_stands_for_what_is_gone():
+    stream = Raw(encode(["snapshot", 7, 4096]) + encode(["entry", 9, 1, b"p"]))
+    for form, expected in (([], b"9 1 p\n"), (
+            ["--json"], b'{"index":9,"term":1,"payload":"p"}\n')):
+        with Node(lambda words: stream) as node:
+            process = start(node, "follow", "1", *form, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+            equal(read_until(process.stdout.fileno(), expected), expected)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=PATIENCE)[1].decode()
+            equal(process.returncode, 0)
+            assert "log up to entry 7 is gone" in said, said
+            assert "4096 bytes" in said and "from 8 on" in said, said
+
+
+@test
 def follow_ends_quietly_when_its_reader_has_gone():
     stream = Raw(encode(["entry", 1, 1, b"x" * 100]) * 10000)
     with Node(lambda words: stream) as node:
