@@ -47,6 +47,8 @@ def test_add_demote_promote_transfer_and_remove():
         first = first_of(cluster, 0, 1)
         run(first, "add", member(cluster, 2, "/learner"))
         assert voters(first) == [0, 1]
+        until("it knows that it is one",
+              lambda: cluster.nodes[2].role()[0] == b"learner")
         run(cluster.nodes[2], "promote", "2")
         assert voters(first) == [0, 1, 2]
         run(first, "demote", "1")
