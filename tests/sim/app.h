@@ -146,7 +146,7 @@ void ask_check_no_gap(struct app *app, raft_index after, raft_index index);
 
 ask_command ask_submit, ask_too_big;                 /* ask_submit.c */
 ask_command ask_compact, ask_cut;                    /* ask_base.c */
-ask_command ask_snapshot;                            /* ask_snapshot.c */
+ask_command ask_snapshot, ask_upload;                /* ask_snapshot.c */
 ask_command ask_outcome, ask_digest;                 /* ask_key.c */
 ask_command ask_barrier, ask_wait, ask_read;         /* ask_log.c */
 ask_command ask_read_all, ask_read_next;             /* ask_log.c */

@@ -102,13 +102,18 @@ static void add_chunks(struct app *app, struct buf *buf, raft_index index)
     buf_free(&bytes);
 }
 
-static void upload(struct app *app, struct buf *buf)
+static raft_index some_known(struct world *world)
 {
-    struct world *world = app->world;
     struct prng *prng = &world->prng;
     raft_index tail = prng_below(prng, prng_chance(prng, 2) ? 3 : 20);
     raft_index known = world->checks.known_max;
-    raft_index index = known > tail ? known - tail : known;
+    return known > tail ? known - tail : known;
+}
+
+static void upload(struct app *app, struct buf *buf, raft_index index)
+{
+    struct world *world = app->world;
+    struct prng *prng = &world->prng;
     ask_note(app, begun);
     buf_printf(buf, "SNAPSHOT BEGIN %llu\r\n", (unsigned long long)index);
     add_chunks(app, buf, index);
@@ -219,6 +224,13 @@ static void info(struct app *app, const struct asked *asked,
     }
 }
 
+void ask_upload(struct app *app, struct buf *buf)
+{
+    if (app->open_count + 8 < OPEN_MAX) {
+        upload(app, buf, app->world->checks.known_max);
+    }
+}
+
 void ask_snapshot(struct app *app, struct buf *buf)
 {
     struct world *world = app->world;
@@ -227,7 +239,7 @@ void ask_snapshot(struct app *app, struct buf *buf)
         app->open_count + 8 >= OPEN_MAX) {
         ask_ping(app, buf);
     } else if (prng_chance(&world->prng, 3)) {
-        upload(app, buf);
+        upload(app, buf, some_known(world));
     } else if (prng_chance(&world->prng, 5)) {
         ask_note(app, info);
         buf_append_text(buf, "SNAPSHOT INFO\r\n");

@@ -322,7 +322,8 @@ static const struct {
              {"purpose", play_purpose, 0}, {"stranger", play_stranger, 0},
              {"slander", play_slander, 1}, {"offered", play_offered, 2},
              {"counted", play_counted, 1}, {"dropped", play_dropped, 0},
-             {"ahead", play_ahead, 1},     {"behind", play_behind, 2}};
+             {"ahead", play_ahead, 1},     {"kept", play_kept, 1},
+             {"behind", play_behind, 2}};
 
 #define PLAYS (sizeof(plays) / sizeof(plays[0]))
 

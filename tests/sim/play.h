@@ -39,7 +39,7 @@ play_run play_purpose, play_stranger, play_slander, play_offered;
 
 /* ---- in play_log.c ------------------------------------------------------ */
 
-play_run play_counted, play_dropped, play_ahead;
+play_run play_counted, play_dropped, play_ahead, play_kept;
 
 /* ---- in play_app.c ------------------------------------------------------ */
 

@@ -152,24 +152,45 @@ static struct wire_end *held_up(const struct world *world,
     return NULL;
 }
 
-/* The bytes of a snapshot; and then entries that whoever it is for could take,
- * of another leader. */
+/* Whoever has all entries of the leader does not hear that they are committed.
+ * Held up are the bytes of a snapshot, and then appends of another leader, as
+ * wanted. */
 static bool hold_up(struct world *world, struct wire *wire,
-                    const struct host *from, const uint8_t *frame)
+                    const struct host *from, const uint8_t *frame, bool wanted)
 {
     struct host *to = play_receiver(wire, from);
+    bool append = play_is_message(frame, RAFT_MESSAGE_APPEND);
     bool bytes = frame[TYPE_AT] == FRAME_CHUNK &&
                  be_get_u64(frame + CHUNK_OFFSET_AT) > 0;
-    bool entries = play_is_message(frame, RAFT_MESSAGE_APPEND) &&
-                   be_get_u64(frame + PREV_INDEX_AT) == to->disk.count &&
-                   held_up(world, NULL, to) != NULL;
-    if (bytes || entries) {
+    bool held = held_up(world, NULL, to) != NULL;
+    if (bytes || (append && wanted && held)) {
         wire->end[wire->end[0].host == to ? 0 : 1].stalls_until_us = UINT64_MAX;
     }
-    return false;
+    return append && !held && to->disk.count == from->disk.count;
 }
 
-static bool waits_for_first(struct world *world, const struct host *host)
+/* Those that it could take. */
+static bool hold_entries(struct world *world, struct wire *wire,
+                         const struct host *from, const uint8_t *frame)
+{
+    const struct host *to = play_receiver(wire, from);
+    return hold_up(world, wire, from, frame,
+                   be_get_u64(frame + PREV_INDEX_AT) == to->disk.count);
+}
+
+/* Those that come once it has all. */
+static bool hold_news(struct world *world, struct wire *wire,
+                      const struct host *from, const uint8_t *frame)
+{
+    const struct host *to = play_receiver(wire, from);
+    struct raft_status status = {0};
+    if (to->node != NULL) {
+        raft_status(node_raft(to->node), &status);
+    }
+    return hold_up(world, wire, from, frame, status.last >= from->disk.count);
+}
+
+static bool waits_for_bytes(struct world *world, const struct host *host)
 {
     return held_up(world, NULL, host) != NULL;
 }
@@ -185,37 +206,66 @@ static bool ends_snapshot(const struct host *host)
     return request != NULL && request->work == NODE_FILE_END;
 }
 
+static bool has_entries(struct world *world, const struct host *host)
+{
+    (void)world;
+    return host->disk.count == play_another(host)->disk.count;
+}
+
+/* What the base says is committed, which nobody else has said. */
+static bool has_told_base(struct world *world, const struct host *host)
+{
+    raft_index base = 0;
+    for (unsigned i = 0; i < world->mix.hosts; i++) {
+        raft_index at = world->hosts[i].disk.base.index;
+        base = at > base ? at : base;
+    }
+    return host->checked >= base;
+}
+
 static bool is_cut(struct world *world, const struct host *host)
 {
     (void)world;
     return host->disk.base.index > 0;
 }
 
-/* A node was away, and is sent a snapshot; that is whole at the very moment at
- * which the next leader's entries come, many saves of them: the snapshot is
- * none of this node's until they are on its disk. */
-void play_ahead(struct world *world)
+/* A node was away, and is sent a snapshot of the last entry, whose last bytes
+ * are held up; and another one leads meanwhile, which does not know that this
+ * entry is committed. */
+static struct host *hold_snapshot(struct world *world, lose_frame *holds)
 {
     world->mix.snapshots = true;
     world->mix.keep_unacked = 0;
     world->mix.save_bytes_max = 200;
+    world->mix.ask_gap_us = 1000;
+    world->mix.cache_bytes = MAX_PENDING_BYTES;
     world->apps[0]->only = ask_ping;
     struct host *first = play_begin(world);
     struct host *host = play_another(first);
-    host_crash(host);
-    host->may_start = false;
+    fall(host);
     app_go(world->apps[0], first);
     world->apps[0]->only = ask_submit;
-    world_run(world, 500000);
-    world->apps[0]->only = ask_snapshot;
+    world_run(world, A_WHILE_US / 4);
+    world->loses = holds;
+    world->apps[0]->only = ask_ping;
+    world_run(world, A_WHILE_US);
+    world->apps[0]->only = ask_upload;
     play_await(world, is_cut, first, LONG_US, "the log is cut");
     world->apps[0]->only = ask_ping;
-    world->loses = hold_up;
     rise(host);
-    play_await(world, waits_for_first, host, LONG_US, "it is sent a snapshot");
+    play_await(world, waits_for_bytes, host, LONG_US, "it is sent a snapshot");
     first->paused_until_us = UINT64_MAX;
     play_await(world, play_other_leads, first, LONG_US, "another one leads");
     play_await(world, waits_for_other, host, LONG_US, "it is sent entries");
+    return first;
+}
+
+/* The snapshot is whole at the very moment at which the entries come, many
+ * saves of them: it is none of this node's until its entry is on the disk. */
+void play_ahead(struct world *world)
+{
+    struct host *first = hold_snapshot(world, hold_entries);
+    struct host *host = play_another(first);
     held_up(world, first, host)->stalls_until_us = 0;
     uint64_t end_us = world->now_us + A_WHILE_US;
     while (!ends_snapshot(host) && world->now_us < end_us) {
@@ -226,5 +276,23 @@ void play_ahead(struct world *world)
     held_up(world, play_another(host), host)->stalls_until_us = 0;
     first->paused_until_us = 0;
     world_run(world, 1000000);
+    play_await(world, has_all, host, LONG_US, "it has told all");
+}
+
+/* The entries are all on the disk, and counted, when the snapshot is whole: the
+ * log has the base's last entry, and stays as it is. */
+void play_kept(struct world *world)
+{
+    struct host *first = hold_snapshot(world, hold_news);
+    struct host *host = play_another(first);
+    play_await(world, has_entries, host, LONG_US, "it has saved them");
+    held_up(world, first, host)->stalls_until_us = 0;
+    uint64_t end_us = world->now_us + 5 * A_WHILE_US;
+    while (!has_told_base(world, host) && world->now_us < end_us) {
+        world_run(world, 1000); /* a large one would need the first to go on */
+    }
+    world->loses = NULL;
+    held_up(world, play_another(host), host)->stalls_until_us = 0;
+    first->paused_until_us = 0;
     play_await(world, has_all, host, LONG_US, "it has told all");
 }
