@@ -152,6 +152,15 @@ static struct wire_end *held_up(const struct world *world,
     return NULL;
 }
 
+static void let_go(const struct world *world, const struct host *from,
+                   const struct host *to)
+{
+    struct wire_end *end = held_up(world, from, to);
+    if (end != NULL) {
+        end->stalls_until_us = 0;
+    }
+}
+
 /* Whoever has all entries of the leader does not hear that they are committed.
  * Held up are the bytes of a snapshot, and then appends of another leader, as
  * wanted. */
@@ -266,14 +275,14 @@ void play_ahead(struct world *world)
 {
     struct host *first = hold_snapshot(world, hold_entries);
     struct host *host = play_another(first);
-    held_up(world, first, host)->stalls_until_us = 0;
+    let_go(world, first, host);
     uint64_t end_us = world->now_us + A_WHILE_US;
     while (!ends_snapshot(host) && world->now_us < end_us) {
         world_run(world, 20);
     }
     host->paused_until_us = world->now_us + A_WHILE_US;
     world->loses = NULL;
-    held_up(world, play_another(host), host)->stalls_until_us = 0;
+    let_go(world, play_another(host), host);
     first->paused_until_us = 0;
     world_run(world, 1000000);
     play_await(world, has_all, host, LONG_US, "it has told all");
@@ -286,13 +295,13 @@ void play_kept(struct world *world)
     struct host *first = hold_snapshot(world, hold_news);
     struct host *host = play_another(first);
     play_await(world, has_entries, host, LONG_US, "it has saved them");
-    held_up(world, first, host)->stalls_until_us = 0;
+    let_go(world, first, host);
     uint64_t end_us = world->now_us + 5 * A_WHILE_US;
     while (!has_told_base(world, host) && world->now_us < end_us) {
         world_run(world, 1000); /* a large one would need the first to go on */
     }
     world->loses = NULL;
-    held_up(world, play_another(host), host)->stalls_until_us = 0;
+    let_go(world, play_another(host), host);
     first->paused_until_us = 0;
     play_await(world, has_all, host, LONG_US, "it has told all");
 }
