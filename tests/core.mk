@@ -62,6 +62,7 @@ CORE_CASES = \
 	tests/core/leader_silent.txt \
 	tests/core/leads_again.txt \
 	tests/core/learner.txt \
+	tests/core/leaver_comes_back.txt \
 	tests/core/learner_votes.txt \
 	tests/core/link_up_asks_first.txt \
 	tests/core/lost_append.txt \
