@@ -145,8 +145,9 @@ static bool has_anothers_base(const struct app *app)
 }
 
 /* Its own node drops nothing that an app which follows has not acknowledged,
- * of the newest so many. */
-static void check_kept(struct app *app)
+ * of the newest so many.  A snapshot may end above the log's beginning, of
+ * which nothing is said with it: it proves something where all is kept. */
+static void check_kept(struct app *app, raft_index first, bool exact)
 {
     const struct world *world = app->world;
     const struct host *host = app->host;
@@ -156,14 +157,14 @@ static void check_kept(struct app *app)
     }
     struct raft_status status;
     raft_status(node_raft(host->node), &status);
-    if (status.first + world->mix.keep_unacked > status.told + 1) {
+    uint64_t keep = world->mix.keep_unacked;
+    if (exact ? first + keep > status.told + 1 : keep > status.told) {
         world_fail(app->world, "what an app needs is kept",
                    "app %u has followed up to %llu, acknowledged are %llu, and "
                    "n%lu, which has told %llu, begins at %llu",
                    app->number, (unsigned long long)app->followed,
                    (unsigned long long)host->acked, (unsigned long)host->id,
-                   (unsigned long long)status.told,
-                   (unsigned long long)status.first);
+                   (unsigned long long)status.told, (unsigned long long)first);
     }
 }
 
@@ -225,7 +226,7 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
     if (first == 0 || (is_next(app, STREAM_ACK) && !may_end)) {
         return false;
     }
-    check_kept(app);
+    check_kept(app, first, true);
     check_told(app, first);
     world_trace(app->world, host, "app %u: a stream ends, COMPACTED %llu",
                 app->number, (unsigned long long)first);
@@ -235,8 +236,7 @@ static bool follow_compacted(struct app *app, const struct resp_value *value)
     return true;
 }
 
-/* It is loaded at once, as it were.  It may end above the log's beginning: what
- * lies between is for those who lack less. */
+/* It is loaded at once, as it were. */
 static bool follow_snapshot(struct app *app, const struct resp_value *value)
 {
     if (value->count < 3 || !ask_is_text(&value->children[0], "snapshot")) {
@@ -247,7 +247,7 @@ static bool follow_snapshot(struct app *app, const struct resp_value *value)
     if (index <= app->followed || index > app->world->checks.count) {
         ask_wrong(app, "FOLLOW", &value->children[1]);
     }
-    check_kept(app);
+    check_kept(app, index + 1, false);
     history_known(app->world, index);
     app->restarts = app->restarts && !app->restarted;
     app->restarts_unsure = app->restarts;
