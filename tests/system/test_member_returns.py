@@ -55,7 +55,8 @@ def test_a_node_that_was_removed_while_it_was_down_learns_of_it():
         term = cluster.leader().role()[1]
         gone.start().wait_answers()
         is_out(gone)
-        assert gone.call("READ", kept)[0][2] == b"kept"
+        until("it has told what it has", lambda: [
+            entry[2] for entry in gone.call("READ", kept)] == [b"kept"])
         cluster.settle_of(node for node in cluster.nodes if node is not gone)
         assert cluster.leader().role()[1] == term  # it disturbed nobody
         change(cluster, "ADD", member(cluster, gone.number))
