@@ -125,13 +125,14 @@ size_t raft_contacts(const struct raft *raft, struct raft_member *members,
                            !raft_may_campaign(raft) && !raft_is_member(raft))) {
         return 0;
     }
-    for (size_t i = 0; i < config->count; i++) {
-        count = add_contact(raft, members, count, max, &config->members[i]);
-    }
+    /* Whoever is caught up is where the change says: it may have moved. */
     for (size_t i = 0; i < change->catching_count; i++) {
         const struct raft_member *member =
             raft_config_find(&change->target, change->catching[i].id);
         count = add_contact(raft, members, count, max, member);
+    }
+    for (size_t i = 0; i < config->count; i++) {
+        count = add_contact(raft, members, count, max, &config->members[i]);
     }
     for (size_t i = 0; i < raft->leaver_count; i++) {
         count =

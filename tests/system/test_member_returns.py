@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 
-from cluster import (FAST, Cluster, main, program, refusal, says, submit,
+from cluster import (FAST, Cluster, Error, main, program, refusal, says, submit,
                      until)
-from test_member import change, first_of, member
+from test_member import change, first_of, member, members, voters
 
 
 def raftctl(node, *words):
@@ -61,6 +61,34 @@ def test_a_node_that_was_removed_while_it_was_down_learns_of_it():
         assert cluster.leader().role()[1] == term  # it disturbed nobody
         change(cluster, "ADD", member(cluster, gone.number))
         assert gone.role()[0] == b"follower"
+        cluster.settle()
+
+
+def leads(cluster, node):
+    """Whoever leads hands over to it, if that can be done now."""
+    if cluster.leader() is node:
+        return True
+    try:
+        cluster.leader().call("TRANSFER", node.number)
+    except Error:
+        pass
+    return False
+
+
+def test_a_learner_that_has_moved_is_promoted_where_it_is():
+    with Cluster(3, bootstrap=None, catch_up_timeout="5s", **FAST) as cluster:
+        first_of(cluster, 0, 2)
+        change(cluster, "ADD", member(cluster, 1, "/learner"))
+        cluster.settle()
+        leader, moved = cluster.nodes[:2]
+        for node in leader, moved:  # neither will know where the other one is
+            node.kill()
+            cluster.move(node.number)
+        leader.start().wait_answers()
+        until("it leads", lambda: leads(cluster, leader))
+        moved.start()
+        change(cluster, "CHANGE", *members(cluster, 0, 1, 2))
+        assert voters(leader) == [0, 1, 2]
         cluster.settle()
 
 
