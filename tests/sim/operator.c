@@ -187,10 +187,25 @@ static void add_words(struct world *world, const struct order *order,
     buf_append_text(buf, force ? " FORCE\r\n" : "\r\n");
 }
 
+/* Whoever hears that a node has no leader turns to another one, at last: it may
+ * have moved together with those whom it knew. */
+static void turn_to_leader(struct app *app)
+{
+    struct world *world = app->world;
+    for (unsigned i = 0; i < world->mix.hosts && world->calm; i++) {
+        if (world->hosts[i].node != NULL && world->hosts[i].led) {
+            app->told = &world->hosts[i];
+        }
+    }
+}
+
 static void answered(struct app *app, const struct asked *asked,
                      const struct resp_value *value)
 {
     unsigned leader;
+    if (ask_is_error(value, "NOLEADER")) {
+        turn_to_leader(app);
+    }
     if (ask_is_error(value, "NOTLEADER") &&
         sscanf(ask_text(value), "NOTLEADER %u ", &leader) == 1) {
         app->told = &app->world->hosts[leader];
