@@ -22,11 +22,16 @@ static bool is_leaver(const struct raft *raft, raft_id id)
     return false;
 }
 
-bool contact_wants(const struct raft *raft, raft_id id)
+bool contact_counts(const struct raft *raft, raft_id id)
 {
     const struct raft_config *config = raft_config_of(raft);
     return (config != NULL && raft_config_find(config, id) != NULL) ||
-           contact_catching(raft, id) != NULL || is_leaver(raft, id);
+           contact_catching(raft, id) != NULL;
+}
+
+bool contact_wants(const struct raft *raft, raft_id id)
+{
+    return contact_counts(raft, id) || is_leaver(raft, id);
 }
 
 void contact_changed(struct raft *raft)

@@ -364,6 +364,8 @@ uint64_t lead_heard_of(const void *context, raft_id id);
 
 /* ---- contact.c ---------------------------------------------------------- */
 
+/* What it acknowledges may count, now or once it is a member. */
+bool contact_counts(const struct raft *raft, raft_id id);
 /* Whether this leader replicates to `id`. */
 bool contact_wants(const struct raft *raft, raft_id id);
 /* NULL: `id` is not being caught up. */

@@ -291,14 +291,6 @@ void raft_set(struct raft *raft, const struct raft_settings *settings)
 
 /* ---- a step ------------------------------------------------------------- */
 
-/* What it acknowledges may count, now or once it is a member. */
-static bool is_counted_on(const struct raft *raft, raft_id id)
-{
-    const struct raft_config *config = raft_config_of(raft);
-    return (config != NULL && raft_config_find(config, id) != NULL) ||
-           contact_catching(raft, id) != NULL;
-}
-
 static void take_link(struct raft *raft, raft_id id, bool up)
 {
     struct peer *peer = raft_peer_add(raft, id);
@@ -309,7 +301,7 @@ static void take_link(struct raft *raft, raft_id id, bool up)
     read_drop(raft, id);
     transfer_link(raft, id);
     /* Who has left may come back as another one. */
-    if (!is_counted_on(raft, id)) {
+    if (!contact_counts(raft, id)) {
         lead_reset_peer(raft, peer);
     }
     if (raft->role == RAFT_ROLE_LEADER) {

@@ -6,6 +6,13 @@
 
 #include "app.h"
 
+static void ask_some(struct app *app, struct buf *buf, const char *const *words,
+                     size_t count, answer_check *check)
+{
+    ask_note(app, check);
+    buf_printf(buf, "%s\r\n", words[prng_below(&app->world->prng, count)]);
+}
+
 /* ---- what is no request ------------------------------------------------- */
 
 static void bad_answered(struct app *app, const struct asked *asked,
@@ -46,9 +53,7 @@ static void ask_bad(struct app *app, struct buf *buf)
                                         "CLIENT WHAT",
                                         "COMMAND WHAT",
                                         "SELECT 1"};
-    size_t count = sizeof(words) / sizeof(words[0]);
-    ask_note(app, bad_answered);
-    buf_printf(buf, "%s\r\n", words[prng_below(&app->world->prng, count)]);
+    ask_some(app, buf, words, sizeof(words) / sizeof(words[0]), bad_answered);
 }
 
 /* ---- what changes nothing ----------------------------------------------- */
@@ -80,9 +85,7 @@ static void ask_text_of(struct app *app, struct buf *buf)
                                         "CLIENT SETINFO lib-name sim",
                                         "HELLO 3 SETNAME a",
                                         "HELLO 2 SETNAME b"};
-    size_t count = sizeof(words) / sizeof(words[0]);
-    ask_note(app, any_answered);
-    buf_printf(buf, "%s\r\n", words[prng_below(&app->world->prng, count)]);
+    ask_some(app, buf, words, sizeof(words) / sizeof(words[0]), any_answered);
 }
 
 /* ---- parameters --------------------------------------------------------- */
