@@ -99,7 +99,8 @@ EXTRA_DIST += $(CORE_CASES) tests/core/README
 TESTS += tests/core/scripts.sh
 dist_noinst_SCRIPTS += tests/core/scripts.sh
 
-CORE_TESTS = tests/test_config tests/test_keys tests/test_log tests/test_quorum tests/test_raft
+CORE_TESTS = tests/test_config tests/test_keys tests/test_log tests/test_quorum tests/test_raft \
+	tests/test_trial
 check_PROGRAMS += $(CORE_TESTS)
 TESTS += $(CORE_TESTS)
 tests_test_config_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
@@ -107,6 +108,7 @@ tests_test_keys_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_log_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_quorum_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 tests_test_raft_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
+tests_test_trial_LDADD = $(CORE_TEST_LIBS) $(CMOCKA_LIBS)
 
 # Two hundred seeds of cores alone, with messages lost, doubled and out of order.
 check_PROGRAMS += tests/test_core_random

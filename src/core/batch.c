@@ -6,13 +6,14 @@
  * takes long (a far network, a slow disk), batches leave all the same, one in
  * each batch_hold_us, and several are under way.
  *
- * Whoever is answered asks again at once, mostly: so the next batch also waits
- * for as many as the last one had, for half as long again as that took and no
- * longer.  A lone client never waits.  Where they do not come in time, or would
- * come anyway, more and more batches leave without waiting before it is tried
- * again.
+ * Whoever is answered asks again at once, mostly.  Where that was found to be
+ * worth it (trial.c), the next batch also waits for as many as the last one
+ * had, for three times as long as that took, but for a few times batch_hold_us
+ * at most; so it does for the one before it, while that is being saved here: it
+ * could not be saved earlier anyway.  A lone client never waits.
  *
- * The commit index waits as long, for peers where nobody waits for it.
+ * The commit index waits for batch_hold_us, for peers where nobody waits for
+ * it.
  *
  * Only when entries leave is decided here: an entry that waits has its index,
  * is a part of the log, and has gone nowhere. */
@@ -20,9 +21,8 @@
 
 /* So much does not wait for company. */
 #define BATCH_BYTES ((size_t)256 * 1024)
-/* Batches that leave without waiting for it, at most, until it is tried again.
- */
-#define BATCH_SKIPS_MAX 63
+/* The longest wait, where it pays to wait, in batch_hold_us. */
+#define BATCH_PATIENCE 4
 
 raft_index batch_last(const struct raft *raft)
 {
@@ -32,35 +32,13 @@ raft_index batch_last(const struct raft *raft)
 void batch_release(struct raft *raft)
 {
     struct batch *batch = &raft->batch;
+    bool complete = batch->answered && raft->log.last >= batch->company;
     batch->count = raft->log.last - batch->last;
     batch->last = raft->log.last;
     batch->left_us = raft->now.mono_us;
     batch->bytes = 0;
-    batch->gathered = batch->waited;
     batch->answered = false;
-    batch->waited = false;
-}
-
-static void wait_in_vain(struct batch *batch)
-{
-    batch->in_vain = batch->in_vain * 2 + 1;
-    if (batch->in_vain > BATCH_SKIPS_MAX) {
-        batch->in_vain = BATCH_SKIPS_MAX;
-    }
-    batch->skips = batch->in_vain;
-    batch->waited = false;
-}
-
-/* Where many have come while a batch was on its way that had waited for others,
- * they come one after the other, whoever is answered. */
-static void judge_wait(struct raft *raft)
-{
-    struct batch *batch = &raft->batch;
-    if (batch->gathered && (raft->log.last - batch->last) * 3 > batch->count) {
-        wait_in_vain(batch);
-    } else if (batch->gathered) {
-        batch->in_vain = 0;
-    }
+    trial_batch_left(raft, complete);
 }
 
 /* What has left is committed, and saved here: everybody hears of it now. */
@@ -73,32 +51,26 @@ static void note_answered(struct raft *raft)
         return;
     }
     batch->answered = true;
-    batch->until_us = now_us;
-    judge_wait(raft);
-    if (batch->skips > 0) {
-        batch->skips--;
-        return;
-    }
-    uint64_t wait_us = (now_us - batch->left_us) * 3 / 2;
-    uint64_t most_us = raft->settings.batch_hold_us;
     batch->company = raft->log.last + batch->count;
-    batch->until_us += wait_us < most_us ? wait_us : most_us;
+    batch->until_us = now_us;
+    if (raft->trial.waits) {
+        uint64_t wait_us = (now_us - batch->left_us) * 3;
+        uint64_t most_us = raft->settings.batch_hold_us * BATCH_PATIENCE;
+        batch->until_us += wait_us < most_us ? wait_us : most_us;
+    }
 }
 
-static bool has_company(struct raft *raft)
+/* When the next one leaves at the latest, whatever has become of the last. */
+static uint64_t due_us(const struct raft *raft)
 {
-    struct batch *batch = &raft->batch;
-    if (raft->now.mono_us >= batch->until_us) {
-        if (batch->waited) {
-            wait_in_vain(batch);
-        }
-        return true;
+    const struct batch *batch = &raft->batch;
+    uint64_t hold_us = raft->settings.batch_hold_us;
+    bool saving = raft->saved < batch->last;
+    if (batch->answered) {
+        return batch->until_us;
     }
-    if (raft->log.last >= batch->company) {
-        return true;
-    }
-    batch->waited = true;
-    return false;
+    return batch->left_us +
+           (raft->trial.waits && saving ? hold_us * BATCH_PATIENCE : hold_us);
 }
 
 static bool is_due(struct raft *raft)
@@ -107,9 +79,8 @@ static bool is_due(struct raft *raft)
     if (batch->bytes >= BATCH_BYTES || transfer_open(raft)) {
         return true;
     }
-    return batch->answered ? has_company(raft)
-                           : raft->now.mono_us - batch->left_us >=
-                                 raft->settings.batch_hold_us;
+    return (batch->answered && raft->log.last >= batch->company) ||
+           raft->now.mono_us >= due_us(raft);
 }
 
 void batch_tick(struct raft *raft)
@@ -149,8 +120,7 @@ uint64_t batch_deadline_us(const struct raft *raft)
         return deadline_us;
     }
     if (batch->last < raft->log.last) {
-        deadline_us =
-            batch->answered ? batch->until_us : batch->left_us + hold_us;
+        deadline_us = due_us(raft);
     }
     for (size_t i = 0; i < raft->peer_count; i++) {
         uint64_t owed_us = raft->peers[i].owed_us;

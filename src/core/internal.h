@@ -146,12 +146,22 @@ struct batch {
     size_t bytes;       /* … and so much waits behind them */
     bool answered;      /* they are committed, and saved here: … */
     raft_index company; /* … the next one leaves once the log ends here … */
-    uint64_t until_us;  /* … or then … */
-    bool waited;        /* … and something waits for that … */
-    bool gathered;      /* … or did, before the last release */
-    unsigned in_vain;   /* batches that are not to wait, after the last one that
-                           waited for nothing … */
-    unsigned skips;     /* … and how many of them are left */
+    uint64_t until_us;  /* … or then */
+};
+
+/* Whether batches are to wait for company, and how that was found: trial.c. */
+struct trial {
+    bool waits;          /* they do … */
+    bool chosen;         /* … and are to where nothing is being tried */
+    unsigned phase;      /* of the trial under way; the last one: of none */
+    uint64_t since_us;   /* this phase, or the rest, has begun then … */
+    raft_index since;    /* … with a log up to here … */
+    uint64_t batches;    /* … and so many have left since */
+    uint64_t complete;   /* of those that waited in its phases: with all … */
+    uint64_t waited;     /* … of so many */
+    uint64_t rest_us;    /* until the next trial */
+    uint64_t entries[2]; /* that left in its phases, by `waits` … */
+    uint64_t took_us[2]; /* … and how long those took */
 };
 
 /* What the last step left, against which the next one is checked. */
@@ -206,6 +216,7 @@ struct raft {
     uint64_t round;
     size_t uncommitted_bytes;
     struct batch batch;
+    struct trial trial;
 
     struct change change;
     struct leaver leavers[RAFT_MEMBERS_MAX];
@@ -333,6 +344,13 @@ void batch_tick(struct raft *raft);
  * `commit` are committed. */
 bool batch_notice(struct raft *raft, struct peer *peer, raft_index commit);
 uint64_t batch_deadline_us(const struct raft *raft);
+
+/* ---- trial.c ------------------------------------------------------------ */
+
+/* This node leads now. */
+void trial_lead(struct raft *raft);
+/* A batch leaves, with as many as were waited for, or without. */
+void trial_batch_left(struct raft *raft, bool complete);
 
 /* ---- propose.c ---------------------------------------------------------- */
 

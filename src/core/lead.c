@@ -53,6 +53,7 @@ void become_leader(struct raft *raft)
     raft->leader = raft->settings.id;
     raft->uncommitted_bytes = 0;
     raft->batch = (struct batch){.last = raft->log.last};
+    trial_lead(raft);
     raft->heartbeat_due_us = raft->now.mono_us + raft->settings.heartbeat_us;
     for (size_t i = 0; i < raft->peer_count; i++) {
         lead_reset_peer(raft, &raft->peers[i]);

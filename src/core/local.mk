@@ -22,4 +22,5 @@ src_core_libcore_a_SOURCES = \
 	src/core/save.c \
 	src/core/show.c \
 	src/core/transfer.c \
+	src/core/trial.c \
 	src/core/types.c src/core/types.h

@@ -65,8 +65,10 @@ struct raft_settings {
     size_t inflight_messages_max; /* appends not answered, for each peer */
     size_t inflight_bytes_max;
     size_t uncommitted_bytes_max; /* a leader's; above it RAFT_REFUSED_BUSY */
-    uint64_t batch_hold_us;  /* the longest that a proposal waits until the ones
-                                before it are committed, and then for others;
+    uint64_t batch_hold_us;  /* how long a proposal waits for the ones before it
+                                to be committed; up to four times as long while
+                                they are being saved, and again for others to
+                                join it, where that lets more of them through;
                                 0: not at all */
     size_t window_bytes_max; /* saved and told entries kept in memory */
     size_t key_window;       /* keys remembered: 1 .. RAFT_KEY_WINDOW_MAX */
