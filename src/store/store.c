@@ -152,8 +152,8 @@ static void ask_save(void *context, const struct node_save *save)
     assert(store->save == NULL);
     store->save = save;
     store->save_asked_us = store_now_us();
-    pthread_cond_signal(&store->writer_wakes);
     pthread_mutex_unlock(&store->mutex);
+    pthread_cond_signal(&store->writer_wakes);
 }
 
 static void ask_read(void *context, const struct node_read *read)
@@ -163,8 +163,8 @@ static void ask_read(void *context, const struct node_read *read)
     request->read = *read;
     pthread_mutex_lock(&store->mutex);
     list_push_back(&store->reads, &request->in_queue);
-    pthread_cond_signal(&store->reader_wakes);
     pthread_mutex_unlock(&store->mutex);
+    pthread_cond_signal(&store->reader_wakes);
 }
 
 static void ask_file(void *context, const struct node_file_request *request)
@@ -174,8 +174,8 @@ static void ask_file(void *context, const struct node_file_request *request)
     job->request = *request;
     pthread_mutex_lock(&store->mutex);
     list_push_back(&store->files, &job->in_queue);
-    pthread_cond_signal(&store->filer_wakes);
     pthread_mutex_unlock(&store->mutex);
+    pthread_cond_signal(&store->filer_wakes);
 }
 
 static int by_value(const void *a, const void *b)

@@ -33,6 +33,8 @@ static bool wal_is_long(const struct store *store)
 #define SWEEP_REST_MAX_US ((uint64_t)1000 * 1000)
 #define SWEEP_BUSY_US ((uint64_t)100 * 1000)
 
+/* Whoever is woken wants the mutex at once, and is woken twice where it is still
+ * held: all of these are done without it. */
 static void wake_loop(struct store *store)
 {
     uint64_t one = 1;
@@ -63,7 +65,9 @@ static void do_save(struct store *store)
     }
     store->save_result = result;
     store->save_done = true;
+    pthread_mutex_unlock(&store->mutex);
     wake_loop(store);
+    pthread_mutex_lock(&store->mutex);
 }
 
 /* A sync that failed in it is as final as a save's: the kernel tells it once,
@@ -217,7 +221,9 @@ static void *read_thread(void *context)
         rows_read(store, request);
         pthread_mutex_lock(&store->mutex);
         list_push_back(&store->answered, &request->in_queue);
+        pthread_mutex_unlock(&store->mutex);
         wake_loop(store);
+        pthread_mutex_lock(&store->mutex);
     }
     leave(store);
     return NULL;
@@ -243,7 +249,9 @@ static void do_file(struct store *store, struct file_job *job)
         list_push_back(&store->files, &job->in_queue);
     } else if (snapshot_is_answered(job)) {
         list_push_back(&store->files_answered, &job->in_queue);
+        pthread_mutex_unlock(&store->mutex);
         wake_loop(store);
+        pthread_mutex_lock(&store->mutex);
     } else {
         free(job);
     }
