@@ -98,7 +98,8 @@ struct store {
     char *path; /* of raft.db */
     int lock_fd;
     struct place_file opened[PLACE_FILES]; /* by the start */
-    int event_fd; /* readable: there are answers; -1 without threads */
+    uint64_t looked_us; /* whether they are still where they were */
+    int event_fd;       /* readable: there are answers; -1 without threads */
     sqlite3 *writer;
     sqlite3 *reader;
     sqlite3_stmt *statements[STATEMENTS];

@@ -12,6 +12,8 @@
 
 /* No read keeps the WAL from starting over for longer. */
 #define READ_US ((uint64_t)10 * 1000)
+/* Looks at where the files are, once in so long while there are saves. */
+#define LOOK_US ((uint64_t)10 * 1000)
 
 uint64_t store_now_us(void)
 {
@@ -266,9 +268,15 @@ void rows_must_be_room(struct store *store, int code)
 }
 
 /* What is saved must be found by the next start: it is not where somebody has
- * removed or replaced the data directory, or a file of it. */
-static void must_be_in_place(const struct store *store)
+ * removed or replaced the data directory, or a file of it.  That may happen at
+ * any time after a save, so nothing is lost by not looking after each. */
+static void must_be_in_place(struct store *store)
 {
+    uint64_t now_us = store_now_us();
+    if (now_us < store->looked_us + LOOK_US) {
+        return;
+    }
+    store->looked_us = now_us;
     const char *name = place_lost(store);
     if (name != NULL) {
         die(EXIT_STATUS_DISK,

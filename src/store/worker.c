@@ -33,8 +33,8 @@ static bool wal_is_long(const struct store *store)
 #define SWEEP_REST_MAX_US ((uint64_t)1000 * 1000)
 #define SWEEP_BUSY_US ((uint64_t)100 * 1000)
 
-/* Whoever is woken wants the mutex at once, and is woken twice where it is still
- * held: all of these are done without it. */
+/* Whoever is woken wants the mutex at once, and is woken twice where it is
+ * still held: all of these are done without it. */
 static void wake_loop(struct store *store)
 {
     uint64_t one = 1;
