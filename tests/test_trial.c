@@ -192,7 +192,7 @@ static void close_load(struct load *load)
 }
 
 /* They come back within 450 us of an answer: all of them are in one batch,
- * but for the trial of a fifth of a second that the second may hold. */
+ * but for the trial of four tenths of a second that the second may hold. */
 static void those_who_ask_again_are_waited_for(void **state)
 {
     (void)state;

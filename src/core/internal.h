@@ -159,7 +159,8 @@ struct trial {
     uint64_t batches;    /* … and so many have left since */
     uint64_t complete;   /* of those that waited in its phases: with all … */
     uint64_t waited;     /* … of so many */
-    uint64_t rest_us;    /* until the next trial */
+    uint64_t rest_us;    /* until the next trial, or look … */
+    uint64_t tried_us;   /* … and as the last trial left it */
     uint64_t entries[2]; /* that left in its phases, by `waits` … */
     uint64_t took_us[2]; /* … and how long those took */
 };

@@ -6,17 +6,22 @@
  * same time.  Where they come by a clock of their own, or over a far network,
  * it only makes each wait longer.  What can be seen of one batch does not tell
  * the two apart; the rate does.  So a trial goes to and fro between waiting and
- * not waiting, a few times, lest what disturbs both is taken for a difference;
- * then it stays at what let more entries leave, and rests, longer each time
- * that the choice remains the same. */
+ * not waiting, lest what disturbs both is taken for a difference, and counts
+ * what leaves once the one has become the other; then it stays at what let more
+ * leave, and rests, longer each time that the choice remains the same. */
 #include "core/internal.h"
 
+/* Two of waiting, or of not waiting, follow one another: only what leaves in
+ * the second one counts. */
 #define TRIAL_PHASES 8
-#define TRIAL_PHASE_US ((uint64_t)25 * 1000)
-#define TRIAL_REST_MIN_US ((uint64_t)1000 * 1000)
+#define TRIAL_SETTLE_US ((uint64_t)25 * 1000)
+#define TRIAL_COUNT_US ((uint64_t)75 * 1000)
+#define TRIAL_REST_MIN_US ((uint64_t)2000 * 1000)
 #define TRIAL_REST_MAX_US ((uint64_t)16 * 1000 * 1000)
 /* Batches of fewer entries, on average, are not worth a trial. */
 #define TRIAL_ENTRIES_MIN 4
+/* … and it is looked again so soon whether they have more. */
+#define TRIAL_LOOK_US ((uint64_t)100 * 1000)
 
 /* From here on entries and time are counted. */
 static void mark(struct raft *raft)
@@ -41,10 +46,11 @@ static void begin(struct raft *raft)
     mark(raft);
 }
 
-static void rest(struct raft *raft)
+static void rest(struct raft *raft, uint64_t rest_us)
 {
     struct trial *trial = &raft->trial;
     trial->phase = TRIAL_PHASES;
+    trial->rest_us = rest_us;
     trial->waits = trial->chosen;
     mark(raft);
 }
@@ -64,32 +70,43 @@ static void choose(struct raft *raft)
 {
     struct trial *trial = &raft->trial;
     bool better = waiting_is_better(trial);
-    trial->rest_us =
-        better == trial->chosen ? trial->rest_us * 2 : TRIAL_REST_MIN_US;
-    if (trial->rest_us > TRIAL_REST_MAX_US) {
-        trial->rest_us = TRIAL_REST_MAX_US;
-    }
+    uint64_t rest_us = better == trial->chosen ? trial->tried_us * 2 : 0;
+    rest_us = rest_us < TRIAL_REST_MIN_US ? TRIAL_REST_MIN_US : rest_us;
+    rest_us = rest_us > TRIAL_REST_MAX_US ? TRIAL_REST_MAX_US : rest_us;
     trial->chosen = better;
-    rest(raft);
+    trial->tried_us = rest_us;
+    rest(raft, rest_us);
+}
+
+static bool counts(const struct trial *trial)
+{
+    return trial->phase % 2 == 1;
+}
+
+static uint64_t phase_us(const struct trial *trial)
+{
+    return counts(trial) ? TRIAL_COUNT_US : TRIAL_SETTLE_US;
 }
 
 static void next_phase(struct raft *raft, uint64_t took_us)
 {
     struct trial *trial = &raft->trial;
-    trial->entries[trial->waits] += raft->log.last - trial->since;
-    trial->took_us[trial->waits] += took_us;
+    if (counts(trial)) {
+        trial->entries[trial->waits] += raft->log.last - trial->since;
+        trial->took_us[trial->waits] += took_us;
+    }
     trial->phase++;
     if (trial->phase == TRIAL_PHASES) {
         choose(raft);
         return;
     }
-    trial->waits = !trial->waits;
+    trial->waits = trial->phase / 2 % 2 == 0;
     mark(raft);
 }
 
 void trial_lead(struct raft *raft)
 {
-    raft->trial = (struct trial){.rest_us = TRIAL_REST_MIN_US};
+    raft->trial = (struct trial){0};
     begin(raft);
 }
 
@@ -107,13 +124,14 @@ void trial_batch_left(struct raft *raft, bool complete)
         if (raft->log.last - trial->since <
             trial->batches * TRIAL_ENTRIES_MIN) {
             trial->chosen = false;
-            rest(raft);
+            rest(raft, TRIAL_LOOK_US);
         } else {
             begin(raft);
         }
-    } else if (took_us >= 2 * TRIAL_PHASE_US) {
-        rest(raft); /* nobody asked for a while: that tells nothing */
-    } else if (took_us >= TRIAL_PHASE_US) {
+    } else if (took_us >= 2 * phase_us(trial)) {
+        /* Nobody asked for a while: that tells nothing. */
+        rest(raft, TRIAL_LOOK_US);
+    } else if (took_us >= phase_us(trial)) {
         next_phase(raft, took_us);
     }
 }
