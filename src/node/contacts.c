@@ -68,6 +68,17 @@ raft_index contacts_left(const struct node *node, raft_id id, uint64_t instance)
     return 0;
 }
 
+bool contacts_newer(const struct node *node, raft_index config_index)
+{
+    size_t count;
+    const struct raft_config_entry *entries =
+        raft_config_history(node->raft, &count);
+    while (count > 0 && entries[count - 1].index > node->told) {
+        count--;
+    }
+    return config_index > (count == 0 ? 0 : entries[count - 1].index);
+}
+
 /* ---- who may stay ------------------------------------------------------- */
 
 static bool is_passive(const struct node *node)
@@ -81,11 +92,9 @@ static bool may_stay(const struct node *node, const struct peer *peer)
 {
     struct raft_status status;
     raft_status(node->raft, &status);
-    raft_index own = 0;
-    raft_config_now(node->raft, &own);
     return peer->heard != NULL &&
            (is_passive(node) || status.leader == peer->id ||
-            peer->config_index > own ||
+            contacts_newer(node, peer->config_index) ||
             contacts_know(node, peer->id, peer->instance) ||
             submit_waits_for(node, peer->id) ||
             control_waits_for(node, peer->id));

@@ -171,7 +171,8 @@ static bool has_room(const struct node *node)
 }
 
 /* A node that dialled this one, and whose configuration is newer, knows better
- * than this one who the members are. */
+ * than this one who the members are.  So does one that this one's configuration
+ * does not name, if that is not committed: a newer leader's may be shorter. */
 static bool check_caller(const struct node *node,
                          const struct frame_hello *hello,
                          struct frame_refusal *refusal)
@@ -182,7 +183,10 @@ static bool check_caller(const struct node *node,
     bool listed = config == NULL && (node->birth.count == 0 || peer != NULL);
     bool wanted = peer != NULL && !peer->guest &&
                   (peer->instance == 0 || peer->instance == hello->instance);
-    if (wanted || listed || hello->config_index > own ||
+    bool newer = hello->config_index > own ||
+                 ((peer == NULL || peer->guest) &&
+                  contacts_newer(node, hello->config_index));
+    if (wanted || listed || newer ||
         contacts_know(node, hello->id, hello->instance)) {
         return peer != NULL || has_room(node) ||
                refuse(refusal, FRAME_REFUSED_BUSY, "there are too many guests");

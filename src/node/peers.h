@@ -134,6 +134,9 @@ void greet_refused(struct node *node, const struct frame_refusal *refusal);
 /* A member of the configuration in force, or of one that may be in force
  * again: back to the last one that is committed. */
 bool contacts_know(const struct node *node, raft_id id, uint64_t instance);
+/* A configuration of this index is newer than all that are committed here: one
+ * that is not may have to make way for it, though its index is higher. */
+bool contacts_newer(const struct node *node, raft_index config_index);
 /* The index of the committed configuration since which the data directory
  * `instance` is no member's any more; 0: it is one's, or never was. */
 raft_index contacts_left(const struct node *node, raft_id id,
