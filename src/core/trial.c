@@ -57,7 +57,7 @@ static void rest(struct raft *raft, uint64_t rest_us)
 
 /* Where those that were waited for came, mostly, they are the same ones again
  * and again: waiting may even cost a tenth of the rate, for it saves work. Else
- * it has to give as much. */
+ * it has to give a twentieth more. */
 static bool waiting_is_better(const struct trial *trial)
 {
     uint64_t without = trial->entries[false] * trial->took_us[true];

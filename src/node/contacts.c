@@ -49,14 +49,22 @@ bool contacts_know(const struct node *node, raft_id id, uint64_t instance)
     return false;
 }
 
+/* Those that are committed, the newest one last. */
+static const struct raft_config_entry *committed(const struct node *node,
+                                                 size_t *count)
+{
+    const struct raft_config_entry *entries =
+        raft_config_history(node->raft, count);
+    while (*count > 0 && entries[*count - 1].index > node->told) {
+        (*count)--;
+    }
+    return entries;
+}
+
 raft_index contacts_left(const struct node *node, raft_id id, uint64_t instance)
 {
     size_t count;
-    const struct raft_config_entry *entries =
-        raft_config_history(node->raft, &count);
-    while (count > 0 && entries[count - 1].index > node->told) {
-        count--;
-    }
+    const struct raft_config_entry *entries = committed(node, &count);
     raft_index since = 0;
     while (count > 0) {
         count--;
@@ -71,11 +79,7 @@ raft_index contacts_left(const struct node *node, raft_id id, uint64_t instance)
 bool contacts_newer(const struct node *node, raft_index config_index)
 {
     size_t count;
-    const struct raft_config_entry *entries =
-        raft_config_history(node->raft, &count);
-    while (count > 0 && entries[count - 1].index > node->told) {
-        count--;
-    }
+    const struct raft_config_entry *entries = committed(node, &count);
     return config_index > (count == 0 ? 0 : entries[count - 1].index);
 }
 
